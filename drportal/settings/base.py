@@ -173,6 +173,7 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 # AWS. Without an endpoint boto3 finds the real one; with it, every service is asked there.
 AWS_ENDPOINT_URL = env.url("AWS_ENDPOINT_URL", {"http", "https"}, "")
 AWS_DEFAULT_REGION = env.text("AWS_DEFAULT_REGION", "us-east-1")
+AWS_READ_TIMEOUT_SECONDS = env.number("AWS_READ_TIMEOUT_SECONDS", 30, low=1, high=300)
 DRS_REGIONS = env.names("DRS_REGIONS")
 MIRROR_REGION = env.text("MIRROR_REGION", AWS_DEFAULT_REGION)
 MIRROR_TABLE_PREFIX = env.table_prefix("MIRROR_TABLE_PREFIX", "drportal-")

@@ -103,7 +103,7 @@ class Env:
         return value
 
     def database(self, name: str, default: str | None = None) -> dict[str, Any]:
-        """Django's DATABASES entry for a PostgreSQL URL, a socket directory as `?host=` included."""
+        """Django's DATABASES entry for a PostgreSQL URL; `?host=` may name a socket directory."""
         value = self.url(name, _POSTGRES, default)
         entry: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql"}
         if not value or any(problem.startswith(f"{name} ") for problem in self.problems):

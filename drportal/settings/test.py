@@ -7,8 +7,8 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests-" * 5)
 os.environ.setdefault("DATABASE_URL", "postgresql://postgres@/postgres?host=/nowhere")
 os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1/0")
 
-from drportal.settings.base import *  # noqa: E402, F403  # a settings module is its names
-from drportal.settings.env import env  # noqa: E402  # it reads what is set above
+from drportal.settings.base import *  # noqa: F403  # a settings module is its names
+from drportal.settings.env import env  # it reads what is set above
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {

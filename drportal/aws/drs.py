@@ -1,0 +1,199 @@
+"""AWS Elastic Disaster Recovery in one account and Region.
+
+Times are aware datetimes. A member that DRS left out is None or empty: almost everything in its
+answers is optional (botocore model).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from drportal.aws.scope import Scope
+from drportal.aws.session import Use, client, pages, translated
+from drportal.transactions import reaches_outside
+
+_FILTER_BATCH = 200  # sourceServerIDs and recoveryInstanceIDs filters (botocore model)
+_DURATION = re.compile(
+    r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>[\d.]+)S)?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceServer:
+    """A source server as DRS lists it. `raw` is the whole answer."""
+
+    server_id: str
+    arn: str
+    raw: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """What a job says of one server. `launch_status` is DRS's own word."""
+
+    server_id: str
+    launch_status: str
+    recovery_instance_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A DRS job. `completed` says that nothing more will happen, not that anything succeeded."""
+
+    job_id: str
+    kind: str
+    initiated_by: str
+    status: str
+    created_at: datetime | None
+    ended_at: datetime | None
+    participants: tuple[Participant, ...]
+
+    @property
+    def completed(self) -> bool:
+        return self.status == "COMPLETED"
+
+    @property
+    def server_ids(self) -> frozenset[str]:
+        return frozenset(participant.server_id for participant in self.participants)
+
+
+@dataclass(frozen=True, slots=True)
+class LogItem:
+    """One line of a job's log. Lines about the whole job name no server."""
+
+    at: datetime | None
+    event: str
+    server_id: str = ""
+    error: str = ""
+    instance_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryInstance:
+    """An instance that a launch left behind. Its id is the EC2 instance's."""
+
+    instance_id: str
+    server_id: str
+    job_id: str
+    ec2_state: str
+    is_drill: bool | None
+    point_in_time: datetime | None
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """DRS's times are strings, ending in Z or in +00:00 (botocore model; field logs)."""
+    if not text:
+        return None
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def parse_duration(text: str | None) -> timedelta | None:
+    """An ISO 8601 duration of days or less, such as P0D or PT1H2M3.5S; None if it is not one."""
+    match = _DURATION.fullmatch(text or "")
+    if not match or not text or text in {"P", "PT"}:
+        return None
+    return timedelta(**{unit: float(value) for unit, value in match.groupdict("0").items()})
+
+
+class Drs:
+    """DRS in one scope. Every method may raise AwsError."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    @reaches_outside
+    def source_servers(self) -> Iterator[SourceServer]:
+        """Every source server. An error in mid-listing raises: half a listing is none."""
+        for page in self._pages("describe_source_servers", "DescribeSourceServers"):
+            for item in page.get("items", []):
+                yield SourceServer(item["sourceServerID"], item.get("arn", ""), raw=item)
+
+    @reaches_outside
+    def jobs_since(self, since: datetime) -> list[Job]:
+        """The jobs created at or after `since`, newest first, whoever started them."""
+        filters = {"fromDate": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+        found = self._pages("describe_jobs", "DescribeJobs", filters=filters)
+        return [_job(item) for page in found for item in page.get("items", [])]
+
+    @reaches_outside
+    def job_log(self, job_id: str) -> list[LogItem]:
+        """The job's log, oldest first."""
+        found = self._pages("describe_job_log_items", "DescribeJobLogItems", jobID=job_id)
+        return [_log_item(item) for page in found for item in page.get("items", [])]
+
+    @reaches_outside
+    def recovery_instances(self, server_ids: Sequence[str]) -> list[RecoveryInstance]:
+        """The recovery instances of `server_ids`."""
+        found = []
+        for start in range(0, len(server_ids), _FILTER_BATCH):
+            wanted = list(server_ids[start : start + _FILTER_BATCH])
+            for page in self._pages(
+                "describe_recovery_instances",
+                "DescribeRecoveryInstances",
+                filters={"sourceServerIDs": wanted},
+            ):
+                found += [_recovery_instance(item) for item in page.get("items", [])]
+        return found
+
+    @reaches_outside
+    def start_recovery(self, server_ids: Sequence[str], *, drill: bool) -> Job:
+        """Launch `server_ids` in one job, from their latest recovery points.
+
+        Asked exactly once: DRS takes no idempotency token and boto would repeat a call that
+        timed out. An ambiguous AwsError means that the job may exist all the same. No tags are
+        sent: a field report says that tags made DRS skip the conversion.
+        """
+        with translated("StartRecovery", self.scope):
+            answer = client("drs", Use.WRITE_ONCE, self.scope).start_recovery(
+                isDrill=drill,
+                sourceServers=[{"sourceServerID": server_id} for server_id in server_ids],
+            )
+        return _job(answer["job"])
+
+    def _pages(self, method: str, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        reader = client("drs", Use.READ, self.scope)
+        return pages(reader, method, operation=operation, scope=self.scope, **arguments)
+
+
+def _job(item: dict[str, Any]) -> Job:
+    return Job(
+        job_id=item["jobID"],
+        kind=item.get("type", ""),
+        initiated_by=item.get("initiatedBy", ""),
+        status=item.get("status", ""),
+        created_at=parse_time(item.get("creationDateTime")),
+        ended_at=parse_time(item.get("endDateTime")),
+        participants=tuple(
+            Participant(
+                server_id=entry.get("sourceServerID", ""),
+                launch_status=entry.get("launchStatus", ""),
+                recovery_instance_id=entry.get("recoveryInstanceID", ""),
+            )
+            for entry in item.get("participatingServers", [])
+        ),
+    )
+
+
+def _log_item(item: dict[str, Any]) -> LogItem:
+    data = item.get("eventData", {})
+    return LogItem(
+        at=parse_time(item.get("logDateTime")),
+        event=item.get("event", ""),
+        server_id=data.get("sourceServerID", ""),
+        error=data.get("rawError", ""),
+        instance_id=data.get("targetInstanceID", ""),
+    )
+
+
+def _recovery_instance(item: dict[str, Any]) -> RecoveryInstance:
+    return RecoveryInstance(
+        instance_id=item.get("recoveryInstanceID", ""),
+        server_id=item.get("sourceServerID", ""),
+        job_id=item.get("jobID", ""),
+        ec2_state=item.get("ec2InstanceState", ""),
+        is_drill=item.get("isDrill"),
+        point_in_time=parse_time(item.get("pointInTimeSnapshotDateTime")),
+    )

@@ -1,0 +1,72 @@
+"""EC2 in one account and Region."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from drportal.aws.scope import Scope
+from drportal.aws.session import Use, client, pages
+from drportal.transactions import reaches_outside
+
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An EC2 instance, as far as an operator wants to know it."""
+
+    instance_id: str
+    state: str
+    instance_type: str
+    private_ip: str
+    public_ip: str
+    subnet_id: str
+    vpc_id: str
+    availability_zone: str
+    launched_at: datetime | None
+
+
+class Ec2:
+    """EC2 in one scope. Every method may raise AwsError."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    @reaches_outside
+    def instances(self, instance_ids: Sequence[str]) -> dict[str, Instance]:
+        """Those of `instance_ids` that exist, by id; one that is gone is left out.
+
+        Asked through a filter, because DescribeInstances by id fails as a whole when a single
+        id is unknown (EC2 API reference).
+        """
+        reader = client("ec2", Use.READ, self.scope)
+        found: dict[str, Instance] = {}
+        for start in range(0, len(instance_ids), _BATCH):
+            wanted = list(instance_ids[start : start + _BATCH])
+            for page in pages(
+                reader,
+                "describe_instances",
+                operation="DescribeInstances",
+                scope=self.scope,
+                Filters=[{"Name": "instance-id", "Values": wanted}],
+            ):
+                for reservation in page.get("Reservations", []):
+                    found |= {
+                        item["InstanceId"]: _instance(item) for item in reservation["Instances"]
+                    }
+        return found
+
+
+def _instance(item: dict[str, Any]) -> Instance:
+    return Instance(
+        instance_id=item["InstanceId"],
+        state=item.get("State", {}).get("Name", ""),
+        instance_type=item.get("InstanceType", ""),
+        private_ip=item.get("PrivateIpAddress", ""),
+        public_ip=item.get("PublicIpAddress", ""),
+        subnet_id=item.get("SubnetId", ""),
+        vpc_id=item.get("VpcId", ""),
+        availability_zone=item.get("Placement", {}).get("AvailabilityZone", ""),
+        launched_at=item.get("LaunchTime"),
+    )

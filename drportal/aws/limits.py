@@ -1,0 +1,15 @@
+"""The quotas of DRS, per account and Region (AWS DRS service quotas)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuotas:
+    """What limits launch and termination jobs. None of these can be raised."""
+
+    concurrent_jobs: int = 20
+    servers_in_jobs: int = 500
+    servers_per_job: int = 100
+
+
+DRS_JOBS = JobQuotas()

@@ -1,0 +1,125 @@
+"""Into an account: role sessions, kept until they near their end."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+
+from drportal.aws.errors import AwsError, Call, Failure, translate
+from drportal.aws.scope import Account
+from drportal.observability import correlation_id
+
+# A session is left this long before AWS would end it, so that no call starts with one that dies.
+_MARGIN = timedelta(minutes=5)
+_SESSION_SECONDS = 3600  # the most that a chained role session may last (IAM user guide)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The keys of one role session."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    expires_at: datetime
+
+    def as_boto(self) -> dict[str, str]:
+        """The arguments of boto3.Session."""
+        return {
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "aws_session_token": self.token,
+        }
+
+
+_sessions: dict[tuple[str, str, str], Credentials] = {}
+_hub_ids: dict[str, str] = {}
+_lock = threading.Lock()
+
+
+def credentials_for(account: Account, *, region: str) -> Credentials | None:
+    """The keys for `account`, or None for the hub, whose keys boto3 finds by itself.
+
+    Raises AwsError when the role cannot be assumed, or leads into another account: whatever is
+    then read or launched would be somebody else's.
+    """
+    if not account.role_arn:
+        _must_be_hub(account, region)
+        return None
+    key = (account.account_id, account.role_arn, account.external_id)
+    with _lock:
+        known = _sessions.get(key)
+    if known and known.expires_at - _MARGIN > datetime.now(UTC):
+        return known
+    made = _assume(account, region)
+    with _lock:
+        _sessions[key] = made
+    return made
+
+
+def forget_sessions() -> None:
+    """Drop every cached session, for a test or after an account's role was changed."""
+    with _lock:
+        _sessions.clear()
+        _hub_ids.clear()
+
+
+def _sts(region: str) -> Any:
+    config = Config(
+        connect_timeout=5,
+        read_timeout=settings.AWS_READ_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 3},
+    )
+    endpoint = settings.AWS_ENDPOINT_URL or None
+    return boto3.Session().client("sts", region_name=region, config=config, endpoint_url=endpoint)
+
+
+def _assume(account: Account, region: str) -> Credentials:
+    call = Call(operation="AssumeRole", account_id=account.account_id, region=region)
+    wanted: dict[str, Any] = {
+        "RoleArn": account.role_arn,
+        "RoleSessionName": f"drportal-{correlation_id()[:32] or 'portal'}",
+        "DurationSeconds": _SESSION_SECONDS,
+    }
+    if account.external_id:
+        wanted["ExternalId"] = account.external_id
+    try:
+        answer = _sts(region).assume_role(**wanted)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, call=call) from error
+    _must_lead_to(account.account_id, answer["AssumedRoleUser"]["Arn"].split(":")[4], call)
+    keys = answer["Credentials"]
+    return Credentials(
+        access_key=keys["AccessKeyId"],
+        secret_key=keys["SecretAccessKey"],
+        token=keys["SessionToken"],
+        expires_at=keys["Expiration"],
+    )
+
+
+def _must_be_hub(account: Account, region: str) -> None:
+    with _lock:
+        found = _hub_ids.get("")
+    call = Call(operation="GetCallerIdentity", account_id=account.account_id, region=region)
+    if found is None:
+        try:
+            found = str(_sts(region).get_caller_identity()["Account"])
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, call=call) from error
+        with _lock:
+            _hub_ids[""] = found
+    _must_lead_to(account.account_id, found, call)
+
+
+def _must_lead_to(wanted: str, found: str, call: Call) -> None:
+    if wanted != found:
+        raise AwsError(
+            Failure.CREDENTIALS,
+            f"the credentials lead into account {found}, not into {wanted}",
+            call=call,
+        )

@@ -1,0 +1,115 @@
+"""boto3 clients with the portal's time-outs and retries, one per service, use and scope."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+
+from drportal.aws.errors import Call, translate
+from drportal.aws.roles import Credentials, credentials_for
+from drportal.aws.scope import Scope
+from drportal.observability import correlation_id
+
+_READING = ("Describe", "Get", "List", "BatchGet", "Scan", "Query", "Simulate", "Head")
+_MOST_CLIENTS = 512
+
+
+class Use(Enum):
+    """What a client is for, which decides how often boto may try by itself."""
+
+    READ = auto()
+    WRITE = auto()  # calls that may be repeated without harm
+    WRITE_ONCE = auto()  # calls like StartRecovery, which a retry after a time-out would repeat
+
+
+_ATTEMPTS: Final = {Use.READ: 3, Use.WRITE: 3, Use.WRITE_ONCE: 1}
+
+
+class WriteRefused(RuntimeError):
+    """A client for reading was asked to write. That is a bug, so it is no DomainError."""
+
+
+_clients: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+_lock = threading.Lock()
+
+
+def client(service: str, use: Use, scope: Scope) -> Any:
+    """A client for `service` in `scope`. It is shared between threads and made anew when the
+    role's credentials are. Raises AwsError when the role cannot be assumed.
+    """
+    credentials = credentials_for(scope.account, region=scope.region)
+    access_key = credentials.access_key if credentials else ""
+    key = (service, use, scope.key, access_key, settings.AWS_ENDPOINT_URL)
+    with _lock:
+        if key in _clients:
+            _clients.move_to_end(key)
+            return _clients[key]
+        made = _clients[key] = _make(service, use, scope.region, credentials)
+        while len(_clients) > _MOST_CLIENTS:
+            _clients.popitem(last=False)
+        return made
+
+
+def forget_clients() -> None:
+    """Drop every cached client, for a test or after a change of the environment."""
+    with _lock:
+        _clients.clear()
+
+
+def _make(service: str, use: Use, region: str, credentials: Credentials | None) -> Any:
+    config = Config(
+        connect_timeout=5,
+        read_timeout=settings.AWS_READ_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS[use]},
+        max_pool_connections=20,
+    )
+    keys: dict[str, Any] = dict(credentials.as_boto()) if credentials else {}
+    session = boto3.Session(region_name=region, **keys)
+    made = session.client(  # type: ignore[call-overload]  # the service is known at run time only
+        service, config=config, endpoint_url=settings.AWS_ENDPOINT_URL or None
+    )
+    made.meta.events.register("before-call", _say_who)
+    if use is Use.READ:
+        made.meta.events.register("before-call", refuse_writes)
+    return made
+
+
+def refuse_writes(model: Any, **_: Any) -> None:
+    """Refuse every operation that does not read: a handler for botocore's `before-call`.
+
+    By name, because the HTTP method says nothing: every DRS read is a POST.
+    """
+    if not model.name.startswith(_READING):
+        raise WriteRefused(f"{model.service_model.service_name}:{model.name}")
+
+
+def _say_who(params: dict[str, Any], **_: Any) -> None:
+    headers = params["headers"]
+    work = correlation_id()
+    agent = f"drportal/{work}" if work else "drportal"
+    headers["User-Agent"] = f"{headers.get('User-Agent', '')} {agent}".strip()
+
+
+@contextmanager
+def translated(operation: str, scope: Scope) -> Iterator[None]:
+    """Turn whatever boto raises inside into an AwsError about `operation` in `scope`."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        call = Call(operation=operation, account_id=scope.account_id, region=scope.region)
+        raise translate(error, call=call) from error
+
+
+def pages(
+    made: Any, method: str, *, operation: str, scope: Scope, **arguments: Any
+) -> Iterator[dict[str, Any]]:
+    """Every page of a client's listing, in AWS's order. A page that fails raises AwsError."""
+    with translated(operation, scope):
+        yield from made.get_paginator(method).paginate(**arguments)
