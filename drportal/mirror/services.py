@@ -1,0 +1,33 @@
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from drportal.transactions import must_be_in_transaction
+
+# The sequence is asked again where the row exists already: only there is the row's lock held, and
+# a number drawn before waiting for it could be lower than the one that is replaced.
+_MARK = """
+    INSERT INTO mirror_outboxentry
+           (kind, object_id, sequence, version, due_at, attempts, last_error, behind_since)
+    SELECT %(kind)s, object_id, nextval('mirror_sequence'), 0, %(now)s, 0, '', %(now)s
+      FROM unnest(%(ids)s::text[]) AS object_id
+     ORDER BY object_id
+    ON CONFLICT (kind, object_id) DO UPDATE
+       SET sequence = nextval('mirror_sequence'),
+           due_at = LEAST(mirror_outboxentry.due_at, EXCLUDED.due_at)
+"""
+
+
+def mark(kind: str, *object_ids: UUID | int | str) -> None:
+    """Note, in the caller's transaction, that DynamoDB is behind on these objects.
+
+    `kind` is the table's name without its prefix, such as "ProtectionGroups". One statement for
+    any number of objects; marks of one object coalesce. Raises RuntimeError outside a transaction.
+    """
+    must_be_in_transaction("mark()")
+    ids = sorted({str(object_id) for object_id in object_ids})
+    if not ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK, {"kind": kind, "ids": ids, "now": timezone.now()})
