@@ -1,0 +1,22 @@
+"""Plans, and carrying them out."""
+
+from recovery.models.access import RecoveryPlanGroupPermission, RecoveryPlanUserPermission
+from recovery.models.claims import JobWatch, LaunchJob, ServerClaim
+from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
+from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
+
+__all__ = [
+    "Execution",
+    "ExecutionEvent",
+    "JobWatch",
+    "LaunchJob",
+    "PlanVersion",
+    "PlanWave",
+    "PlanWaveGroup",
+    "RecoveryPlan",
+    "RecoveryPlanGroupPermission",
+    "RecoveryPlanUserPermission",
+    "ServerClaim",
+    "Wave",
+    "WaveServer",
+]

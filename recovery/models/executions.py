@@ -1,0 +1,193 @@
+"""Executions: a plan being carried out, as it was when it started."""
+
+import uuid
+from typing import ClassVar, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from recovery.models.plans import RecoveryPlan
+from recovery.states import (
+    EXECUTION,
+    WAVE,
+    ExecutionState,
+    Kind,
+    Phase,
+    ServerState,
+    WaveState,
+)
+
+_ACTIVE = sorted(EXECUTION.active)
+_TERMINAL = sorted(EXECUTION.terminal)
+
+
+class ExecutionQuerySet(models.QuerySet["Execution"]):
+    """Executions, by how they stand."""
+
+    def active(self) -> Self:
+        """Those that have not ended."""
+        return self.filter(state__in=_ACTIVE)
+
+
+class Execution(models.Model):
+    """One run of a plan version. Its state moves only through `drportal.state.move`.
+
+    `cancel_requested_at` is a person's request; the engine carries it out. `due_at` is when the
+    engine should look at it next, and `leased_until` until when a worker does.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    plan = models.ForeignKey(
+        RecoveryPlan, null=True, on_delete=models.SET_NULL, related_name="executions"
+    )
+    plan_name = models.CharField(max_length=64)
+    plan_version = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind)
+    state = models.CharField(
+        max_length=12, choices=ExecutionState, default=ExecutionState.PENDING, editable=False
+    )
+    reason = models.CharField(max_length=1000, blank=True, default="")
+    requested_by_id = models.BigIntegerField(null=True)
+    requested_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    cancel_requested_at = models.DateTimeField(null=True, editable=False)
+    cancel_requested_by = models.CharField(max_length=254, blank=True, default="")
+    cancel_reason = models.CharField(max_length=1000, blank=True, default="")
+    correlation_id = models.CharField(max_length=64, blank=True, default="")
+    due_at = models.DateTimeField(null=True, default=timezone.now, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+    lease_token = models.UUIDField(null=True, editable=False)
+
+    objects: ClassVar[models.Manager["Execution"]] = ExecutionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["plan"],
+                condition=Q(state__in=_ACTIVE),
+                name="recovery_one_active_execution_per_plan",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=_ACTIVE, finished_at=None)
+                | Q(state__in=_TERMINAL, finished_at__isnull=False),
+                name="recovery_execution_finished_when_terminal",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["due_at"], condition=Q(state__in=_ACTIVE), name="recovery_execution_due"
+            ),
+            models.Index(fields=["-created_at", "id"], name="recovery_execution_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display().lower()} of {self.plan_name}"
+
+
+class Wave(models.Model):
+    """A wave of an execution."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="waves")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=64)
+    depends_on = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    gate = models.BooleanField(default=False)
+    gate_instructions = models.CharField(max_length=1000, blank=True, default="")
+    gate_reached_at = models.DateTimeField(null=True)
+    gate_opened_at = models.DateTimeField(null=True)
+    gate_opened_by = models.CharField(max_length=254, blank=True, default="")
+    gate_comment = models.CharField(max_length=1000, blank=True, default="")
+    time_limit = models.DurationField()
+    group_names = models.JSONField(default=list)
+    state = models.CharField(
+        max_length=12, choices=WaveState, default=WaveState.PENDING, editable=False
+    )
+    message = models.CharField(max_length=1000, blank=True, default="")
+    started_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("execution", "position")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["execution", "position"], name="recovery_one_run_wave_per_position"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=sorted(WAVE.active), finished_at=None)
+                | Q(state__in=sorted(WAVE.terminal), finished_at__isnull=False),
+                name="recovery_wave_finished_when_terminal",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"wave {self.position} ({self.name})"
+
+
+class WaveServer(models.Model):
+    """A server in a wave: what was asked for it, and what became of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="servers")
+    wave = models.ForeignKey(Wave, on_delete=models.CASCADE, related_name="servers")
+    launch_job = models.ForeignKey(
+        "recovery.LaunchJob", null=True, on_delete=models.SET_NULL, related_name="servers"
+    )
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=32)
+    server_id = models.CharField(max_length=19)
+    name = models.CharField(max_length=256)
+    os = models.CharField(max_length=256, blank=True, default="")
+    group_name = models.CharField(max_length=64)
+    state = models.CharField(
+        max_length=12, choices=ServerState, default=ServerState.PENDING, editable=False
+    )
+    phase = models.CharField(max_length=12, choices=Phase, default=Phase.WAITING, editable=False)
+    message = models.TextField(blank=True, default="")
+    launch_status = models.CharField(max_length=16, blank=True, default="")
+    recovery_instance_id = models.CharField(max_length=24, blank=True, default="")
+    instance_state = models.CharField(max_length=16, blank=True, default="")
+    instance_type = models.CharField(max_length=32, blank=True, default="")
+    private_ip = models.CharField(max_length=45, blank=True, default="")
+    availability_zone = models.CharField(max_length=32, blank=True, default="")
+    subnet_id = models.CharField(max_length=32, blank=True, default="")
+    facts_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("wave", "name", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["execution", "account_id", "region", "server_id"],
+                name="recovery_server_once_in_an_execution",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.server_id})"
+
+
+class ExecutionEvent(models.Model):
+    """One line of an execution's timeline. `kind` is a stable word, `message` a sentence."""
+
+    id = models.BigAutoField(primary_key=True)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="events")
+    wave = models.ForeignKey(Wave, null=True, on_delete=models.CASCADE, related_name="+")
+    server = models.ForeignKey(WaveServer, null=True, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=48)
+    message = models.CharField(max_length=2000)
+    actor = models.CharField(max_length=254)
+
+    class Meta:
+        ordering = ("execution", "id")
+
+    def __str__(self) -> str:
+        return f"{self.at:%H:%M:%S} {self.message}"

@@ -1,0 +1,109 @@
+"""Recovery plans: which groups come back in which order."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from protection.models import ProtectionGroup
+
+
+class RecoveryPlan(models.Model):
+    """A graph of waves over protection groups. Every change makes a new, immutable version."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=64)
+    description = models.CharField(max_length=1000, blank=True, default="")
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("name", "id")
+        permissions = (
+            ("share_recoveryplan", "Can share recovery plan"),
+            ("drill_recoveryplan", "Can start drills of recovery plan"),
+            ("recover_recoveryplan", "Can start recoveries of recovery plan"),
+            ("steer_recoveryplan", "Can steer executions of recovery plan"),
+        )
+        constraints = (
+            models.UniqueConstraint(Lower("name"), name="recovery_plan_name_is_unique"),
+            models.CheckConstraint(
+                condition=Q(name__regex=r"^\S(.*\S)?$"), name="recovery_plan_name_is_trimmed"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlanWave(models.Model):
+    """A wave of a plan: groups that start together once the waves it depends on ended well.
+
+    `depends_on` holds positions of waves of the same plan; positions count from 1.
+    """
+
+    plan = models.ForeignKey(RecoveryPlan, on_delete=models.CASCADE, related_name="waves")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=64)
+    depends_on = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
+    gate = models.BooleanField("gate before", default=False)
+    gate_instructions = models.CharField(max_length=1000, blank=True, default="")
+    time_limit = models.DurationField()
+    groups = models.ManyToManyField(
+        ProtectionGroup, through="recovery.PlanWaveGroup", related_name="+"
+    )
+
+    class Meta:
+        ordering = ("plan", "position")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["plan", "position"], name="recovery_one_wave_per_position"
+            ),
+            models.CheckConstraint(
+                condition=Q(position__gte=1), name="recovery_positions_count_from_1"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.plan}: {self.name}"
+
+
+class PlanWaveGroup(models.Model):
+    """That a wave launches a group. A group that a plan needs cannot be deleted."""
+
+    wave = models.ForeignKey(PlanWave, on_delete=models.CASCADE, related_name="+")
+    group = models.ForeignKey(ProtectionGroup, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["wave", "group"], name="recovery_group_once_in_a_wave"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.group} in {self.wave}"
+
+
+class PlanVersion(models.Model):
+    """What a plan said at one time. Never changed: a trigger refuses it."""
+
+    plan = models.ForeignKey(RecoveryPlan, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    document = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by_id = models.BigIntegerField(null=True)
+    created_by = models.CharField(max_length=254)
+
+    class Meta:
+        ordering = ("plan", "-number")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["plan", "number"], name="recovery_plan_version_is_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.plan} version {self.number}"

@@ -1,0 +1,22 @@
+"""The permissions of recovery plans. Executions are seen and steered through their plan's."""
+
+from enum import StrEnum
+
+
+class PlanPermission(StrEnum):
+    """On recovery plans. To drill and to recover are two things."""
+
+    VIEW = "recovery.view_recoveryplan"
+    ADD = "recovery.add_recoveryplan"
+    CHANGE = "recovery.change_recoveryplan"
+    DELETE = "recovery.delete_recoveryplan"
+    SHARE = "recovery.share_recoveryplan"
+    DRILL = "recovery.drill_recoveryplan"
+    RECOVER = "recovery.recover_recoveryplan"
+    STEER = "recovery.steer_recoveryplan"
+
+
+class ExecutionPermission(StrEnum):
+    """On executions, model-wide: for those whose plan is gone too."""
+
+    VIEW = "recovery.view_execution"

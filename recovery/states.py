@@ -1,0 +1,165 @@
+"""The states of executions, waves, servers and launch jobs, and the moves between them."""
+
+from django.db import models
+
+from drportal.state import Lifecycle
+
+
+class Kind(models.TextChoices):
+    """What an execution is for. DRS launches the same way for both."""
+
+    DRILL = "DRILL", "Drill"
+    RECOVERY = "RECOVERY", "Recovery"
+
+
+class ExecutionState(models.TextChoices):
+    """How an execution stands. PAUSED means that only a person can let it go on."""
+
+    PENDING = "PENDING", "Pending"
+    RUNNING = "RUNNING", "Running"
+    PAUSED = "PAUSED", "Paused"
+    CANCELLING = "CANCELLING", "Cancelling"
+    COMPLETED = "COMPLETED", "Completed"
+    PARTIAL = "PARTIAL", "Partial"
+    FAILED = "FAILED", "Failed"
+    CANCELLED = "CANCELLED", "Cancelled"
+    TIMED_OUT = "TIMED_OUT", "Timed out"
+
+
+_EXECUTION_ENDS = {ExecutionState.COMPLETED, ExecutionState.PARTIAL, ExecutionState.FAILED}
+_EXECUTION_ENDS |= {ExecutionState.TIMED_OUT}
+
+EXECUTION = Lifecycle(
+    {
+        ExecutionState.PENDING: {ExecutionState.RUNNING, ExecutionState.CANCELLING},
+        ExecutionState.RUNNING: {
+            ExecutionState.PAUSED,
+            ExecutionState.CANCELLING,
+            *_EXECUTION_ENDS,
+        },
+        ExecutionState.PAUSED: {ExecutionState.RUNNING, ExecutionState.CANCELLING},
+        ExecutionState.CANCELLING: {ExecutionState.CANCELLED},
+        ExecutionState.COMPLETED: set(),
+        ExecutionState.PARTIAL: set(),
+        ExecutionState.FAILED: set(),
+        ExecutionState.CANCELLED: set(),
+        ExecutionState.TIMED_OUT: set(),
+    }
+)
+
+
+class WaveState(models.TextChoices):
+    """How a wave stands. BLOCKED means that a wave it needed did not end well."""
+
+    PENDING = "PENDING", "Pending"
+    WAITING = "WAITING", "Waiting at its gate"
+    LAUNCHING = "LAUNCHING", "Launching"
+    COMPLETED = "COMPLETED", "Completed"
+    PARTIAL = "PARTIAL", "Partial"
+    FAILED = "FAILED", "Failed"
+    TIMED_OUT = "TIMED_OUT", "Timed out"
+    BLOCKED = "BLOCKED", "Blocked"
+    CANCELLED = "CANCELLED", "Cancelled"
+
+
+_WAVE_ENDS = {WaveState.COMPLETED, WaveState.PARTIAL, WaveState.FAILED, WaveState.TIMED_OUT}
+_WAVE_ENDS |= {WaveState.CANCELLED}
+_BEFORE_LAUNCH = {WaveState.LAUNCHING, WaveState.BLOCKED, WaveState.CANCELLED}
+
+WAVE = Lifecycle(
+    {
+        WaveState.PENDING: {WaveState.WAITING, *_BEFORE_LAUNCH},
+        WaveState.WAITING: set(_BEFORE_LAUNCH),
+        WaveState.LAUNCHING: set(_WAVE_ENDS),
+        WaveState.COMPLETED: set(),
+        WaveState.PARTIAL: set(),
+        WaveState.FAILED: set(),
+        WaveState.TIMED_OUT: set(),
+        WaveState.BLOCKED: set(),
+        WaveState.CANCELLED: set(),
+    }
+)
+
+
+class ServerState(models.TextChoices):
+    """What became of one server. UNKNOWN means that DRS has not told, and is never success."""
+
+    PENDING = "PENDING", "Pending"
+    LAUNCHING = "LAUNCHING", "Launching"
+    LAUNCHED = "LAUNCHED", "Launched"
+    FAILED = "FAILED", "Failed"
+    SKIPPED = "SKIPPED", "Skipped by DRS"
+    UNKNOWN = "UNKNOWN", "Unknown"
+    BLOCKED = "BLOCKED", "Blocked"
+    CANCELLED = "CANCELLED", "Cancelled"
+
+
+_SERVER_ENDS = {ServerState.LAUNCHED, ServerState.FAILED, ServerState.SKIPPED}
+
+# UNKNOWN is final for its wave, but the truth may still come in.
+SERVER = Lifecycle(
+    {
+        ServerState.PENDING: {
+            ServerState.LAUNCHING,
+            ServerState.FAILED,
+            ServerState.BLOCKED,
+            ServerState.CANCELLED,
+            ServerState.UNKNOWN,
+        },
+        ServerState.LAUNCHING: {*_SERVER_ENDS, ServerState.UNKNOWN, ServerState.CANCELLED},
+        ServerState.UNKNOWN: set(_SERVER_ENDS),
+        ServerState.LAUNCHED: set(),
+        ServerState.FAILED: set(),
+        ServerState.SKIPPED: set(),
+        ServerState.BLOCKED: set(),
+        ServerState.CANCELLED: set(),
+    }
+)
+
+
+class Phase(models.TextChoices):
+    """Where a launching server is, as the DRS job log tells."""
+
+    WAITING = "WAITING", "Waiting"
+    QUEUED = "QUEUED", "Queued"
+    REQUESTED = "REQUESTED", "Requested"
+    CLEANUP = "CLEANUP", "Removing the previous instance"
+    SNAPSHOT = "SNAPSHOT", "Taking snapshots"
+    CONVERSION = "CONVERSION", "Converting"
+    LAUNCH = "LAUNCH", "Launching"
+    DONE = "DONE", "Done"
+
+
+class JobState(models.TextChoices):
+    """How a launch job stands: the journal of one StartRecovery.
+
+    QUEUED waits for its turn. INTENDED is written before DRS is asked. STARTED has DRS's job id.
+    REFUSED means that DRS said no and launched nothing. LOST means that nobody can tell.
+    """
+
+    QUEUED = "QUEUED", "Queued"
+    INTENDED = "INTENDED", "Intended"
+    STARTED = "STARTED", "Started"
+    ENDED = "ENDED", "Ended"
+    REFUSED = "REFUSED", "Refused"
+    CANCELLED = "CANCELLED", "Cancelled"
+    LOST = "LOST", "Lost"
+
+
+JOB = Lifecycle(
+    {
+        JobState.QUEUED: {JobState.INTENDED, JobState.CANCELLED, JobState.REFUSED},
+        JobState.INTENDED: {
+            JobState.QUEUED,
+            JobState.STARTED,
+            JobState.REFUSED,
+            JobState.CANCELLED,
+            JobState.LOST,
+        },
+        JobState.STARTED: {JobState.ENDED, JobState.LOST},
+        JobState.ENDED: set(),
+        JobState.REFUSED: set(),
+        JobState.CANCELLED: set(),
+        JobState.LOST: set(),
+    }
+)
