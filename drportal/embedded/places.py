@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import stat
 import tempfile
 from pathlib import Path
@@ -41,3 +42,11 @@ def owned_directory(path: Path, owner: pwd.struct_passwd | None) -> Path:
 def reachable(path: Path) -> bool:
     """Whether any user may pass through all the directories above `path`."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,10 @@ class Child:
         """Ask the child to end; after `within` seconds, end its whole group."""
         if self.running():
             self.process.send_signal(with_signal)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.process.wait(within)
-            except subprocess.TimeoutExpired:
-                pass
         # What the child started and left behind goes too.
-        _signal_group(self.process.pid, signal.SIGKILL)
+        signal_group(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def log_tail(self, lines: int = 20) -> str:
@@ -96,6 +95,12 @@ def wait_until(ready: Callable[[], bool], child: Child, *, within: float = 30) -
         time.sleep(_PAUSE)
 
 
+def signal_group(group: int, number: signal.Signals) -> None:
+    """Send the signal to every process of the group, if there are any."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
 def alive(pid: int) -> bool:
     """Whether a process with this id exists and is not a zombie."""
     try:
@@ -118,10 +123,3 @@ def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return set_death_signal
-
-
-def _signal_group(group: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        pass

@@ -2,7 +2,6 @@
 
 import importlib.util
 import secrets
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from redis import Redis as Client
 from redis.exceptions import RedisError
 
+from drportal.embedded.places import free_port
 from drportal.embedded.processes import Child, DidNotStart, start, wait_until
 
 _ATTEMPTS = 5
@@ -35,7 +35,7 @@ class Redis:
 def start_redis(directory: Path, *, log: Path) -> Redis:
     """Start a server whose working directory is `directory`. Raises `DidNotStart`."""
     for attempt in range(1, _ATTEMPTS + 1):
-        server = _launch(directory, log=log, port=_free_port())
+        server = _launch(directory, log=log, port=free_port())
         try:
             wait_until(lambda server=server: _answers(server), server.child)  # type: ignore[misc]  # a default argument has no type here
         except DidNotStart:
@@ -83,10 +83,3 @@ def _binary() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise DidNotStart("The embedded Redis is not installed: requirements-dev.txt brings it.")
     return Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

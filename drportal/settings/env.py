@@ -11,8 +11,16 @@ from django.core.exceptions import ImproperlyConfigured
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 _POSTGRES = {"postgres", "postgresql"}
-_REDIS = {"redis", "rediss", "unix"}
+_REDIS = {"redis", "rediss"}
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,40}")
+
+
+class EnvironmentNotRight(ImproperlyConfigured):
+    """The environment holds wrong values. `problems` says which and why, one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("The environment is not right:\n  " + "\n  ".join(problems))
+        self.problems = problems
 
 
 class Env:
@@ -21,6 +29,10 @@ class Env:
     def __init__(self, source: Mapping[str, str]) -> None:
         self._source = source
         self.problems: list[str] = []
+
+    def again(self) -> "Env":
+        """The same environment, before anybody asked it anything."""
+        return Env(self._source)
 
     def text(self, name: str, default: str | None = None) -> str:
         """The value of `name`; without a `default` it must be set."""
@@ -92,8 +104,12 @@ class Env:
         try:
             parts = urlsplit(value)
             _ = parts.port
-        except ValueError as error:
-            self.problems.append(f"{name} is not a URL: {error}")
+        except ValueError:
+            # The error's own words may quote a password that holds an unescaped slash.
+            self.problems.append(
+                f"{name} is not a URL: its port is no number, or a special character in its "
+                "password is not percent-encoded"
+            )
             return value
         if parts.scheme not in schemes:
             wanted = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
@@ -106,7 +122,7 @@ class Env:
         """Django's DATABASES entry for a PostgreSQL URL; `?host=` may name a socket directory."""
         value = self.url(name, _POSTGRES, default)
         entry: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql"}
-        if not value or any(problem.startswith(f"{name} ") for problem in self.problems):
+        if not value or self._complained(name):
             return entry
         parts = urlsplit(value)
         options = dict(parse_qsl(parts.query))
@@ -124,18 +140,24 @@ class Env:
         return entry
 
     def redis(self, name: str, default: str | None = None) -> str:
-        """A Redis URL: redis://, rediss:// or unix:///socket, as Celery and the cache take it."""
+        """A Redis URL, redis:// or rediss://, as both Celery and the cache take it."""
         value = self.url(name, _REDIS, default)
-        if value.startswith("redis") and not urlsplit(value).hostname:
+        if not value or self._complained(name):
+            return value
+        parts = urlsplit(value)
+        if not parts.hostname:
             self.problems.append(f"{name} names no host")
+        if not re.fullmatch(r"/?\d*", parts.path):
+            self.problems.append(f"{name} ends in {parts.path!r}, not in /NUMBER of a database")
         return value
 
     def check(self) -> None:
         """Refuse to start with a wrong environment, naming each setting that is wrong and why."""
         if self.problems:
-            raise ImproperlyConfigured(
-                "The environment is not right:\n  " + "\n  ".join(self.problems)
-            )
+            raise EnvironmentNotRight(self.problems)
+
+    def _complained(self, name: str) -> bool:
+        return any(problem.startswith(f"{name} ") for problem in self.problems)
 
 
 env = Env(os.environ)
