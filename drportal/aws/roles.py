@@ -10,12 +10,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from drportal.aws.errors import AwsError, Call, Failure, translate
+from drportal.aws.errors import PASSING, AwsError, Call, Failure, translate
 from drportal.aws.scope import Account
 from drportal.observability import correlation_id
 
 # A session is left this long before AWS would end it, so that no call starts with one that dies.
 _MARGIN = timedelta(minutes=5)
+_TRY_AT_HOME = PASSING | {Failure.CREDENTIALS, Failure.REGION_NOT_OPTED_IN}
 _SESSION_SECONDS = 3600  # the most that a chained role session may last (IAM user guide)
 
 
@@ -56,7 +57,7 @@ def credentials_for(account: Account, *, region: str) -> Credentials | None:
         known = _sessions.get(key)
     if known and known.expires_at - _MARGIN > datetime.now(UTC):
         return known
-    made = _assume(account, region)
+    made = _assume_somewhere(account, region)
     with _lock:
         _sessions[key] = made
     return made
@@ -77,6 +78,19 @@ def _sts(region: str) -> Any:
     )
     endpoint = settings.AWS_ENDPOINT_URL or None
     return boto3.Session().client("sts", region_name=region, config=config, endpoint_url=endpoint)
+
+
+def _assume_somewhere(account: Account, region: str) -> Credentials:
+    """Ask STS in the Region itself, so that no other Region is needed in a disaster; in the
+    portal's home Region if the first one is out of reach or not enabled for the hub.
+    """
+    try:
+        return _assume(account, region)
+    except AwsError as error:
+        home = settings.AWS_DEFAULT_REGION
+        if home == region or error.failure not in _TRY_AT_HOME:
+            raise
+    return _assume(account, home)
 
 
 def _assume(account: Account, region: str) -> Credentials:

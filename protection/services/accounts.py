@@ -1,0 +1,145 @@
+"""Target accounts: registering, editing and deleting them."""
+
+import re
+import secrets
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from audit.services import record
+from drportal.actor import Actor
+from drportal.aws.regions import watched_regions
+from drportal.errors import InvalidInput
+from drportal.mirror.services import mark
+from protection.errors import AccountAlreadyRegistered, AccountInUse, HubAlreadyRegistered
+from protection.models import AccountRegion, TargetAccount
+from protection.models.accounts import ROLE_ARN_PATTERN
+
+DEFAULT_ROLE = "DRSOrchestrationRole"
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}")  # STS API reference, ExternalId
+_EDITABLE = frozenset({"name", "role_arn", "external_id", "active"})
+
+
+def register(
+    *,
+    account_id: str,
+    name: str,
+    is_hub: bool = False,
+    role_arn: str = "",
+    external_id: str = "",
+    actor: Actor,
+) -> TargetAccount:
+    """Register an account. Without a role ARN it gets the default role's, without an external id
+    one made at random; the hub has neither. Nothing is asked of AWS. Raises InvalidInput,
+    AccountAlreadyRegistered and HubAlreadyRegistered.
+    """
+    account = TargetAccount(account_id=account_id, name=name.strip(), is_hub=is_hub)
+    account.role_arn = role_arn or ("" if is_hub else default_role_arn(account_id))
+    account.external_id = external_id or ("" if is_hub else secrets.token_urlsafe(24))
+    _must_be_valid(account)
+    try:
+        with transaction.atomic():
+            account.save(force_insert=True)
+            AccountRegion.objects.bulk_create(
+                AccountRegion(account=account, region=region)
+                for region in watched_regions(account.partition)
+            )
+            _saved("registered", account, actor=actor, name=account.name, hub=is_hub)
+            _mark_regions(account)
+    except IntegrityError as error:
+        raise _in_words(error, account) from error
+    return account
+
+
+def edit(account: TargetAccount, *, actor: Actor, **changes: Any) -> TargetAccount:
+    """Change an account's name, role, external id or whether it is active.
+
+    The account id and the hub flag are fixed. Raises InvalidInput.
+    """
+    unknown = changes.keys() - _EDITABLE
+    if unknown:
+        raise InvalidInput.field(min(unknown), "fixed", "This cannot be changed.")
+    with transaction.atomic():
+        account = TargetAccount.objects.select_for_update().get(pk=account.pk)
+        before = {field: getattr(account, field) for field in changes}
+        for field, value in changes.items():
+            setattr(account, field, value.strip() if isinstance(value, str) else value)
+        _must_be_valid(account)
+        changed = {f: getattr(account, f) for f in changes if getattr(account, f) != before[f]}
+        if not changed:
+            return account
+        account.updated_at = timezone.now()
+        account.save(update_fields=[*changed, "updated_at"])
+        _saved("edited", account, actor=actor, old={f: before[f] for f in changed}, new=changed)
+    return account
+
+
+def delete(account: TargetAccount, *, actor: Actor) -> None:
+    """Forget an account, with its inventory. Raises AccountInUse while something needs it."""
+    with transaction.atomic():
+        _mark_regions(account)
+        servers = list(account.servers.values_list("id", flat=True))
+        mark("SourceServerInventory", *servers)
+        _saved("deleted", account, actor=actor, name=account.name)
+        try:
+            account.delete()
+        except ProtectedError as error:
+            raise AccountInUse(account, error.protected_objects) from error
+
+
+def default_role_arn(account_id: str) -> str:
+    """The ARN of the role that the portal's own template makes in an account."""
+    return f"arn:aws:iam::{account_id}:role/{DEFAULT_ROLE}"
+
+
+def _must_be_valid(account: TargetAccount) -> None:
+    errors = [*_identity_errors(account), *_role_errors(account)]
+    if errors:
+        raise InvalidInput("The account is not valid.", errors=errors)
+
+
+def _identity_errors(account: TargetAccount) -> list[dict[str, str]]:
+    errors = []
+    if not re.fullmatch(r"[0-9]{12}", account.account_id):
+        errors.append(_error("account_id", "invalid", "An account id has 12 digits."))
+    if not 1 <= len(account.name) <= 64:  # noqa: PLR2004  # the field's own length
+        errors.append(_error("name", "invalid", "A name has 1 to 64 characters."))
+    return errors
+
+
+def _role_errors(account: TargetAccount) -> list[dict[str, str]]:
+    if account.is_hub:
+        if account.role_arn or account.external_id:
+            return [_error("role_arn", "hub_has_no_role", "The hub is entered without a role.")]
+        return []
+    errors = []
+    if not re.fullmatch(ROLE_ARN_PATTERN, account.role_arn, re.ASCII):
+        errors.append(_error("role_arn", "invalid", "This is not the ARN of an IAM role."))
+    elif account.role_arn.split(":")[4] != account.account_id:
+        errors.append(_error("role_arn", "other_account", "The role is in another account."))
+    if account.external_id and not _EXTERNAL_ID.fullmatch(account.external_id):
+        errors.append(_error("external_id", "invalid", "STS does not take such an external id."))
+    return errors
+
+
+def _error(field: str, code: str, message: str) -> dict[str, str]:
+    return {"field": field, "code": code, "message": message}
+
+
+def _saved(what: str, account: TargetAccount, *, actor: Actor, **facts: Any) -> None:
+    record(f"protection.account.{what}", actor=actor, subject=account, **facts)
+    mark("TargetAccounts", account.pk)
+
+
+def _mark_regions(account: TargetAccount) -> None:
+    mark("RegionStatus", *account.regions.values_list("id", flat=True))
+
+
+def _in_words(error: IntegrityError, account: TargetAccount) -> Exception:
+    if "protection_one_hub" in str(error):
+        return HubAlreadyRegistered()
+    if "account_id" in str(error):
+        return AccountAlreadyRegistered(account.account_id)
+    return error

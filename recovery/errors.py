@@ -1,0 +1,126 @@
+"""What can be refused in recovery, each with a code that stays for ever."""
+
+from collections.abc import Iterable
+
+from drportal.errors import DomainError, Kind
+
+
+class PlanNameTaken(DomainError):
+    """Names are unique regardless of case."""
+
+    code = "recovery.plan_name_taken"
+    kind = Kind.CONFLICT
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a recovery plan named {name} already.", name=name)
+
+
+class PlanChanged(DomainError):
+    """Somebody else saved the plan first."""
+
+    code = "recovery.plan_changed"
+    kind = Kind.CONFLICT
+
+    def __init__(self, plan: object, number: int) -> None:
+        super().__init__(f"{plan} was changed meanwhile; it is at version {number} now.")
+
+
+class PlanIsRunning(DomainError):
+    """A plan cannot be deleted while it is being carried out."""
+
+    code = "recovery.plan_is_running"
+    kind = Kind.CONFLICT
+
+    def __init__(self, plan: object) -> None:
+        super().__init__(f"{plan} is being carried out; it can be deleted when that has ended.")
+
+
+class PlanAlreadyRunning(DomainError):
+    """One execution of a plan at a time."""
+
+    code = "recovery.plan_already_running"
+    kind = Kind.CONFLICT
+
+    def __init__(self, plan: object, execution_id: object) -> None:
+        super().__init__(
+            f"{plan} is being carried out already, by execution {execution_id}. "
+            "Cancel that or let it end.",
+            execution_id=str(execution_id),
+        )
+
+
+class ServersHeld(DomainError):
+    """Other executions hold some of the servers."""
+
+    code = "recovery.servers_held"
+    kind = Kind.CONFLICT
+
+    def __init__(self, held: Iterable[tuple[str, str, object]]) -> None:
+        rows = sorted((server, plan, str(execution)) for server, plan, execution in held)
+        told = "; ".join(
+            f"{server} by execution {execution} of {plan}" for server, plan, execution in rows[:20]
+        )
+        more = f"; and {len(rows) - 20} more" if len(rows) > 20 else ""  # noqa: PLR2004  # as above
+        executions = sorted({execution for _, _, execution in rows})
+        super().__init__(
+            f"Servers are held by another execution: {told}{more}.", execution_ids=executions
+        )
+
+
+class PlanHasNoServers(DomainError):
+    """A wave that would launch nothing."""
+
+    code = "recovery.wave_without_servers"
+    kind = Kind.CONFLICT
+
+
+class ServerTwice(DomainError):
+    """A server would be launched twice in one execution."""
+
+    code = "recovery.server_twice"
+    kind = Kind.CONFLICT
+
+
+class ServersNotReady(DomainError):
+    """Servers that DRS could not launch, or of which that is not known."""
+
+    code = "recovery.servers_not_ready"
+    kind = Kind.CONFLICT
+
+    def __init__(self, reasons: Iterable[tuple[str, str]]) -> None:
+        rows = sorted(reasons)
+        told = "; ".join(f"{name}: {reason}" for name, reason in rows[:20])
+        more = f"; and {len(rows) - 20} more" if len(rows) > 20 else ""  # noqa: PLR2004  # as above
+        super().__init__(f"Not every server can be launched: {told}{more}.")
+
+
+class ConfirmationNeeded(DomainError):
+    """A recovery is started only by somebody who types the plan's name."""
+
+    code = "recovery.confirmation_needed"
+    kind = Kind.INVALID
+
+    def __init__(self, plan: object) -> None:
+        super().__init__(
+            f"To start a real recovery, give the plan's name ({plan}) as the confirmation."
+        )
+
+
+class ExecutionEnded(DomainError):
+    """The execution has ended; nothing can be steered any more."""
+
+    code = "recovery.execution_ended"
+    kind = Kind.CONFLICT
+
+    def __init__(self, execution: object, state: str) -> None:
+        super().__init__(f"The {execution} has ended ({state.lower()}).", state=state)
+
+
+class GateNotReached(DomainError):
+    """No wave waits at the gate that was to be opened."""
+
+    code = "recovery.no_wave_waiting"
+    kind = Kind.CONFLICT
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} does not wait at a gate.")
