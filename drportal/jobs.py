@@ -1,12 +1,35 @@
-"""What every Celery task of the portal has in common."""
+"""What every Celery task of the portal has in common, and how work is asked for."""
 
+import logging
+from functools import partial
 from typing import Any
 
+from celery import current_app
 from celery.contrib.django.task import DjangoTask
+from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from drportal.observability import correlated, correlation_id
 
 _HEADER = "portal_correlation_id"
+
+logger = logging.getLogger(__name__)
+
+
+def hint(task: str, **arguments: Any) -> None:
+    """When the current transaction commits, ask a worker for `task`.
+
+    Only a hint: if it gets lost, or the broker is away, the next look of beat at the database
+    does the work. So a failure to send it is logged and goes no further.
+    """
+    transaction.on_commit(partial(_send, task, arguments, correlation_id()))
+
+
+def _send(task: str, arguments: dict[str, Any], work: str) -> None:
+    try:
+        current_app.send_task(task, kwargs=arguments, headers={_HEADER: work}, retry=False)
+    except OperationalError as error:
+        logger.warning("%s was not asked for: %s", task, error)
 
 
 class Job(DjangoTask):  # type: ignore[type-arg]  # generic to the type checker only

@@ -23,11 +23,9 @@ class ExecutionState(models.TextChoices):
     PARTIAL = "PARTIAL", "Partial"
     FAILED = "FAILED", "Failed"
     CANCELLED = "CANCELLED", "Cancelled"
-    TIMED_OUT = "TIMED_OUT", "Timed out"
 
 
 _EXECUTION_ENDS = {ExecutionState.COMPLETED, ExecutionState.PARTIAL, ExecutionState.FAILED}
-_EXECUTION_ENDS |= {ExecutionState.TIMED_OUT}
 
 EXECUTION = Lifecycle(
     {
@@ -43,7 +41,6 @@ EXECUTION = Lifecycle(
         ExecutionState.PARTIAL: set(),
         ExecutionState.FAILED: set(),
         ExecutionState.CANCELLED: set(),
-        ExecutionState.TIMED_OUT: set(),
     }
 )
 

@@ -1,7 +1,7 @@
 """Executions: a plan being carried out, as it was when it started."""
 
 import uuid
-from typing import ClassVar, Self
+from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -34,6 +34,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
 class Execution(models.Model):
     """One run of a plan version. Its state moves only through `drportal.state.move`.
 
+    `message` says what keeps the engine from going on, if anything does.
     `cancel_requested_at` is a person's request; the engine carries it out. `due_at` is when the
     engine should look at it next, and `leased_until` until when a worker does.
     """
@@ -57,12 +58,13 @@ class Execution(models.Model):
     cancel_requested_at = models.DateTimeField(null=True, editable=False)
     cancel_requested_by = models.CharField(max_length=254, blank=True, default="")
     cancel_reason = models.CharField(max_length=1000, blank=True, default="")
+    message = models.CharField(max_length=2000, blank=True, default="", editable=False)
     correlation_id = models.CharField(max_length=64, blank=True, default="")
     due_at = models.DateTimeField(null=True, default=timezone.now, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
 
-    objects: ClassVar[models.Manager["Execution"]] = ExecutionQuerySet.as_manager()
+    objects = ExecutionQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at", "id")

@@ -1,0 +1,32 @@
+"""The timeline of an execution."""
+
+from drportal.actor import PORTAL, Actor
+from drportal.mirror.services import mark
+from drportal.transactions import must_be_in_transaction
+from recovery.models import Execution, ExecutionEvent, Wave, WaveServer
+
+_LONGEST = 2000
+
+
+def note(
+    execution: Execution,
+    kind: str,
+    message: str,
+    *,
+    wave: Wave | None = None,
+    server: WaveServer | None = None,
+    actor: Actor = PORTAL,
+) -> None:
+    """Add a line to the timeline, in the transaction of what it tells."""
+    must_be_in_transaction("note()")
+    ExecutionEvent.objects.create(
+        execution=execution,
+        wave=wave,
+        server=server,
+        kind=kind,
+        message=message[:_LONGEST],
+        actor=actor.name,
+    )
+    mark("ExecutionHistory", execution.pk)
+    if wave is not None:
+        mark("WaveStatus", wave.pk)

@@ -1,0 +1,270 @@
+"""Executions: starting them, and what people ask of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from audit.services import record
+from drportal.actor import Actor
+from drportal.jobs import hint
+from drportal.mirror.services import mark
+from drportal.observability import checkpoint, correlation_id
+from protection.models import ProtectionGroup, SourceServer
+from protection.selectors import readiness_of, regions_by_key, servers_chosen
+from recovery.errors import (
+    ConfirmationNeeded,
+    ExecutionEnded,
+    GateNotReached,
+    PlanAlreadyRunning,
+    PlanHasNoServers,
+    ServersHeld,
+    ServersNotReady,
+    ServerTwice,
+)
+from recovery.models import (
+    Execution,
+    PlanWave,
+    RecoveryPlan,
+    ServerClaim,
+    Wave,
+    WaveServer,
+)
+from recovery.services.events import note
+from recovery.states import EXECUTION, ExecutionState, Kind, WaveState
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """A wave of the plan with the servers that its groups hold now."""
+
+    wave: PlanWave
+    servers: tuple[tuple[ProtectionGroup, SourceServer], ...]
+
+
+def start(
+    plan: RecoveryPlan,
+    *,
+    kind: Kind,
+    reason: str = "",
+    confirmation: str = "",
+    actor: Actor,
+) -> Execution:
+    """Begin to carry out `plan`, as it is now, and hold its servers for it.
+
+    The database decides between two who start at once. Raises PlanAlreadyRunning, ServersHeld,
+    ServersNotReady, ServerTwice, PlanHasNoServers and, for a recovery whose `confirmation` is not
+    the plan's name, ConfirmationNeeded; then nothing is written. Workers do the rest.
+    """
+    if kind == Kind.RECOVERY and confirmation.strip() != plan.name:
+        raise ConfirmationNeeded(plan)
+    with transaction.atomic():
+        plan = RecoveryPlan.objects.select_for_update().get(pk=plan.pk)
+        execution = _create(plan, kind=kind, reason=reason, actor=actor)
+        resolved = _resolve(plan)
+        _must_be_launchable(resolved)
+        _snapshot(execution, resolved)
+        _claim(execution)
+        what = f"{execution.get_kind_display()} requested by {actor.name}."
+        note(execution, "execution.requested", what, actor=actor)
+        record(
+            "recovery.execution.started",
+            actor=actor,
+            subject=execution,
+            plan=plan.name,
+            version=plan.version,
+            kind=str(kind),
+            reason=reason,
+            servers=sum(len(entry.servers) for entry in resolved),
+        )
+        mark("WaveStatus", *execution.waves.values_list("id", flat=True))
+        _wake(execution)
+    checkpoint("execution.requested", execution_id=str(execution.pk))
+    return execution
+
+
+def cancel(execution: Execution, *, reason: str = "", actor: Actor) -> Execution:
+    """Ask that an execution be cancelled: nothing more is launched, and jobs that DRS runs
+    already are watched to their end. Asking twice changes nothing. Raises ExecutionEnded.
+    """
+    with transaction.atomic():
+        execution = _locked_and_live(execution)
+        if execution.cancel_requested_at is None:
+            execution.cancel_requested_at = timezone.now()
+            execution.cancel_requested_by, execution.cancel_reason = actor.name, reason
+            execution.save(
+                update_fields=["cancel_requested_at", "cancel_requested_by", "cancel_reason"]
+            )
+            said = f"Cancel requested by {actor.name}" + (f": {reason}" if reason else ".")
+            note(execution, "execution.cancel_requested", said, actor=actor)
+            record(
+                "recovery.execution.cancel_requested",
+                actor=actor,
+                subject=execution,
+                reason=reason,
+            )
+            _wake(execution)
+    return execution
+
+
+def resume(
+    execution: Execution, *, position: int | None = None, comment: str = "", actor: Actor
+) -> Execution:
+    """Open the gate of the wave at `position`, or without one of every wave that waits.
+
+    Raises ExecutionEnded, and GateNotReached if no such wave waits.
+    """
+    with transaction.atomic():
+        execution = _locked_and_live(execution)
+        waiting = execution.waves.filter(state=WaveState.WAITING, gate_opened_at=None)
+        if position is not None:
+            waiting = waiting.filter(position=position)
+        waves = list(waiting.select_for_update())
+        if not waves:
+            raise GateNotReached(f"Wave {position}" if position else f"The {execution}")
+        for wave in waves:
+            wave.gate_opened_at, wave.gate_opened_by = timezone.now(), actor.name
+            wave.gate_comment = comment
+            wave.save(update_fields=["gate_opened_at", "gate_opened_by", "gate_comment"])
+            said = f"Gate before {wave} opened by {actor.name}" + (
+                f": {comment}" if comment else "."
+            )
+            note(execution, "wave.gate_opened", said, wave=wave, actor=actor)
+        record(
+            "recovery.execution.resumed",
+            actor=actor,
+            subject=execution,
+            waves=[wave.position for wave in waves],
+            comment=comment,
+        )
+        _wake(execution)
+    return execution
+
+
+def _create(plan: RecoveryPlan, *, kind: Kind, reason: str, actor: Actor) -> Execution:
+    try:
+        with transaction.atomic():
+            return Execution.objects.create(
+                plan=plan,
+                plan_name=plan.name,
+                plan_version=plan.version,
+                kind=kind,
+                reason=reason,
+                requested_by_id=actor.user_id,
+                requested_by=actor.name,
+                correlation_id=correlation_id(),
+            )
+    except IntegrityError as error:
+        if "recovery_one_active_execution_per_plan" not in str(error):
+            raise
+        running = Execution.objects.active().filter(plan=plan).first()
+        raise PlanAlreadyRunning(plan, running.pk if running else "unknown") from error
+
+
+def _resolve(plan: RecoveryPlan) -> list[_Resolved]:
+    waves = plan.waves.order_by("position").prefetch_related("groups__account")
+    resolved = []
+    for wave in waves:
+        servers = [
+            (group, server)
+            for group in wave.groups.all()
+            for server in servers_chosen(group).select_related("account")
+        ]
+        if not servers:
+            raise PlanHasNoServers(f"Wave {wave.position} ({wave.name}) has no servers.")
+        resolved.append(_Resolved(wave, tuple(servers)))
+    return resolved
+
+
+def _must_be_launchable(resolved: Sequence[_Resolved]) -> None:
+    servers = [server for entry in resolved for _, server in entry.servers]
+    twice = [server for server, times in Counter(servers).items() if times > 1]
+    if twice:
+        named = ", ".join(sorted(map(str, twice)))
+        raise ServerTwice(f"Servers are in more than one group of the plan: {named}.")
+    regions = regions_by_key()
+    verdicts = {
+        str(server): readiness_of(server, regions.get((server.account_id, server.region)))
+        for server in servers
+    }
+    refused = [(name, found.reason) for name, found in verdicts.items() if not found.launchable]
+    if refused:
+        raise ServersNotReady(refused)
+
+
+def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
+    waves = Wave.objects.bulk_create(
+        Wave(
+            execution=execution,
+            position=entry.wave.position,
+            name=entry.wave.name,
+            depends_on=entry.wave.depends_on,
+            gate=entry.wave.gate,
+            gate_instructions=entry.wave.gate_instructions,
+            time_limit=entry.wave.time_limit,
+            group_names=sorted({group.name for group, _ in entry.servers}),
+        )
+        for entry in resolved
+    )
+    WaveServer.objects.bulk_create(
+        WaveServer(
+            execution=execution,
+            wave=wave,
+            account_id=server.account.account_id,
+            region=server.region,
+            server_id=server.server_id,
+            name=server.name,
+            os=server.os,
+            group_name=group.name,
+        )
+        for wave, entry in zip(waves, resolved, strict=True)
+        for group, server in entry.servers
+    )
+
+
+def _claim(execution: Execution) -> None:
+    """Hold every server, in one order for everybody, so that two starts cannot deadlock."""
+    wanted = list(
+        execution.servers.order_by("account_id", "region", "server_id").values_list(
+            "account_id", "region", "server_id"
+        )
+    )
+    try:
+        with transaction.atomic():
+            ServerClaim.objects.bulk_create(
+                ServerClaim(
+                    execution=execution, account_id=account, region=region, server_id=server
+                )
+                for account, region, server in wanted
+            )
+    except IntegrityError as error:
+        if "recovery_server_held_once" not in str(error):
+            raise
+        raise ServersHeld(_holders(wanted)) from error
+
+
+def _holders(wanted: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, Any]]:
+    held = ServerClaim.objects.filter(
+        released_at=None, server_id__in=[server for _, _, server in wanted]
+    ).values_list("account_id", "region", "server_id", "execution__plan_name", "execution_id")
+    return [
+        (server, plan, execution)
+        for account, region, server, plan, execution in held
+        if (account, region, server) in set(wanted)
+    ]
+
+
+def _locked_and_live(execution: Execution) -> Execution:
+    execution = Execution.objects.select_for_update().get(pk=execution.pk)
+    if execution.state in EXECUTION.terminal:
+        raise ExecutionEnded(execution, ExecutionState(execution.state).label)
+    return execution
+
+
+def _wake(execution: Execution) -> None:
+    """Let the engine look at it as soon as this commits; beat looks all the same."""
+    Execution.objects.filter(pk=execution.pk).update(due_at=timezone.now())
+    hint("recovery.advance", execution_id=str(execution.pk))
