@@ -44,6 +44,9 @@ BEFORE = (
 AFTER = (Kind.TIMEOUT_AFTER, Kind.DROP_AFTER)
 LAUNCH = (Kind.SKIP, Kind.SNAPSHOT_FAIL, Kind.CONVERSION_FAIL, Kind.LAUNCH_FAIL, Kind.NEVER_FINISH)
 
+# A thing by its name, or by any of its names.
+Names = str | tuple[str, ...]
+
 _numbers = count(1)
 
 
@@ -92,8 +95,13 @@ class Fault:
     def as_dict(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
-    def concerns(self, place: dict[str, str]) -> bool:
-        return all(fnmatchcase(value, getattr(self, name)) for name, value in place.items())
+    def concerns(self, place: dict[str, Names]) -> bool:
+        return all(_matches(value, getattr(self, name)) for name, value in place.items())
+
+
+def _matches(value: Names, pattern: str) -> bool:
+    names = (value,) if isinstance(value, str) else value
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 class Faults:
@@ -125,7 +133,7 @@ class Faults:
         with self._lock:
             return [*self._faults]
 
-    def strike(self, *kinds: Kind, **place: str) -> Fault | None:
+    def strike(self, *kinds: Kind, **place: Names) -> Fault | None:
         """The first fault of these kinds that strikes here; it is counted. None for none.
 
         `place` has any of operation, service, account, region, server.
@@ -137,7 +145,7 @@ class Faults:
                     return fault
         return None
 
-    def standing(self, kind: Kind, **place: str) -> Fault | None:
+    def standing(self, kind: Kind, **place: Names) -> Fault | None:
         """A fault that is a condition rather than an event: it is neither drawn nor counted."""
         with self._lock:
             for fault in self._faults:

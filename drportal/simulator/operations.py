@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from drportal.simulator import service
-
-Handler = Callable[..., dict[str, Any]]
+from drportal.simulator import (
+    configurations,
+    instances,
+    jobs,
+    launch_actions,
+    recovery,
+    servers,
+    service,
+    snapshots,
+    staging,
+    tags,
+    templates,
+    termination,
+)
+from drportal.simulator.handlers import Handler
 
 HANDLERS: dict[str, Handler] = {
+    **configurations.HANDLERS,
+    **instances.HANDLERS,
+    **jobs.HANDLERS,
+    **launch_actions.HANDLERS,
+    **recovery.HANDLERS,
+    **servers.HANDLERS,
     **service.HANDLERS,
+    **snapshots.HANDLERS,
+    **staging.HANDLERS,
+    **tags.HANDLERS,
+    **templates.HANDLERS,
+    **termination.HANDLERS,
 }

@@ -95,6 +95,8 @@ class SourceServer:
     reversed_arn: str | None = None
     last_launch: LastLaunch | None = None
     recovery_instance_id: str | None = None
+    # What was launched last, which the next launch removes even if DRS has forgotten it.
+    launched: Instance | None = None
 
     @property
     def windows(self) -> bool:
@@ -148,6 +150,8 @@ class Participant:
     launch_status: str = "PENDING"
     instance_id: str | None = None
     snapshot_id: str | None = None  # a pinned recovery point
+    # LaunchActionRun by wire name: what post-launch actions did.
+    runs: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -174,6 +178,10 @@ class Job:
     status: str = "PENDING"
     ended_at: datetime | None = None
     log: list[LogItem] = field(default_factory=list)
+    unfinished: int = field(init=False)  # servers whose end is still to come
+
+    def __post_init__(self) -> None:
+        self.unfinished = len(self.participants)
 
     @property
     def active(self) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drportal.simulator.handlers import Handler
 from drportal.simulator.models import DRSBackend
 
 
@@ -11,4 +12,4 @@ def initialize_service(backend: DRSBackend) -> dict[str, Any]:
     return {}
 
 
-HANDLERS = {"InitializeService": initialize_service}
+HANDLERS: dict[str, Handler] = {"InitializeService": initialize_service}

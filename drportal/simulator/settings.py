@@ -57,6 +57,10 @@ class Settings:
     termination: timedelta = timedelta(seconds=90)
     # Conversion takes this long before it fails, and is tried this often.
     conversion_attempts: int = 3
+    # The replication of a server that starts: eleven steps, the first sync, its snapshot.
+    initiation_step: timedelta = timedelta(seconds=20)
+    sync_bytes_per_second: int = 125_000_000
+    first_snapshot: timedelta = timedelta(minutes=1)
     default_page_size: int = 1000
     # What a server that DRS skipped shows as its launchStatus when the job is COMPLETED.
     skipped_launch_status: str = "FAILED"
