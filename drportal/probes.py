@@ -54,7 +54,12 @@ def _postgres(entry: dict[str, Any]) -> list[str]:
 
 def _redis(url: str) -> list[str]:
     try:
-        client = Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
+        client = Redis.from_url(
+            url,
+            socket_connect_timeout=_SECONDS,
+            socket_timeout=_SECONDS,
+            protocol=2,  # the greeting of 3 hides "Authentication required" behind itself
+        )
         try:
             client.ping()
         finally:

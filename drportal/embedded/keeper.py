@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-_GRACE_SECONDS = 10
+_GRACE_SECONDS = 5
 _PAUSE = 0.05
 
 
