@@ -178,6 +178,7 @@ AWS_READ_TIMEOUT_SECONDS = env.number("AWS_READ_TIMEOUT_SECONDS", 30, low=1, hig
 DRS_REGIONS = env.names("DRS_REGIONS")
 MIRROR_REGION = env.text("MIRROR_REGION", AWS_DEFAULT_REGION)
 MIRROR_TABLE_PREFIX = env.table_prefix("MIRROR_TABLE_PREFIX", "drportal-")
+MIRROR_PROJECTIONS = ["protection.mirror", "recovery.mirror", "audit.mirror"]
 
 # The engine.
 LEASE_SECONDS = env.number("LEASE_SECONDS", 8, low=2, high=300)

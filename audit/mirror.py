@@ -1,0 +1,52 @@
+"""What the mirror holds of the audit record."""
+
+import json
+from collections.abc import Iterator
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import QuerySet
+
+from audit.models import AuditRecord
+from drportal.aws.dynamodb import Index, Item
+from drportal.mirror.attributes import moment
+from drportal.mirror.projections import Projection, Style
+
+
+def _audit_logs(records: QuerySet[AuditRecord]) -> Iterator[Item]:
+    for record in records:
+        yield {
+            "auditId": str(record.mirror_id),
+            "sequence": record.pk,
+            "timestamp": moment(record.at),
+            "operation": record.event,
+            "status": record.outcome,
+            "principalType": record.actor_kind,
+            "principalName": record.actor_name or None,
+            "userId": record.user_id,
+            "invocationMode": record.door,
+            "subject": f"{record.subject_kind}/{record.subject_id}" if record.subject_id else None,
+            "subjectKind": record.subject_kind,
+            "subjectId": record.subject_id,
+            "subjectLabel": record.subject_label,
+            # As text: what a caller put into it may be more than DynamoDB's own types can hold.
+            "facts": json.dumps(record.facts, cls=DjangoJSONEncoder, sort_keys=True),
+            "requestId": record.correlation_id,
+            "sourceIp": record.source_address,
+        }
+
+
+PROJECTIONS = (
+    Projection(
+        kind="AuditLogs",
+        model=AuditRecord,
+        key="auditId",
+        field="mirror_id",
+        style=Style.BATCH,
+        build=_audit_logs,
+        indexes=(
+            Index("SubjectIndex", "subject", "timestamp"),
+            Index("PrincipalIndex", "principalName", "timestamp"),
+            Index("OperationIndex", "operation", "timestamp"),
+        ),
+    ),
+)

@@ -1,0 +1,205 @@
+"""What the mirror holds of plans and executions.
+
+An item says only what its own rows say. So an execution's item names its waves, and how each of
+them stands is in the wave's own item, with its servers and its launch jobs: whoever changes a
+server or a job marks its wave. Wave numbers count from 0, positions from 1.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from django.db.models import Prefetch, QuerySet
+
+from drportal.aws.dynamodb import Index, Item
+from drportal.mirror.attributes import epoch, moment, seconds
+from drportal.mirror.projections import Projection, Style
+from recovery.models import Execution, LaunchJob, PlanWave, RecoveryPlan, Wave, WaveServer
+
+
+def _recovery_plans(plans: QuerySet[RecoveryPlan]) -> Iterator[Item]:
+    waves = PlanWave.objects.order_by("position").prefetch_related("groups")
+    for plan in plans.prefetch_related(Prefetch("waves", waves)):
+        yield {
+            "planId": str(plan.pk),
+            "planName": plan.name,
+            "description": plan.description,
+            "waves": [_plan_wave(wave) for wave in plan.waves.all()],
+            "createdDate": epoch(plan.created_at),
+            "lastModifiedDate": epoch(plan.updated_at),
+            "createdAt": moment(plan.created_at),
+            "updatedAt": moment(plan.updated_at),
+            "version": plan.version,
+        }
+
+
+def _plan_wave(wave: PlanWave) -> Item:
+    return {
+        "waveNumber": wave.position - 1,
+        "position": wave.position,
+        "waveName": wave.name,
+        "protectionGroupIds": sorted(str(group.pk) for group in wave.groups.all()),
+        "pauseBeforeWave": wave.gate,
+        "gateInstructions": wave.gate_instructions,
+        "dependsOnWaves": _numbers(wave.depends_on),
+        "timeLimitSeconds": seconds(wave.time_limit),
+    }
+
+
+def _executions(executions: QuerySet[Execution]) -> Iterator[Item]:
+    waves = Wave.objects.order_by("position").only("id", "execution_id", "position", "name")
+    for execution in executions.prefetch_related(Prefetch("waves", waves)):
+        named = [
+            {"waveId": str(wave.pk), "waveNumber": wave.position - 1, "waveName": wave.name}
+            for wave in execution.waves.all()
+        ]
+        yield (
+            _asked_for(execution)
+            | _came_of(execution)
+            | {
+                "waves": named,
+                "totalWaves": len(named),
+            }
+        )
+
+
+def _asked_for(execution: Execution) -> Item:
+    return {
+        "executionId": str(execution.pk),
+        "planId": str(execution.plan_id) if execution.plan_id else None,
+        "planName": execution.plan_name,
+        "planVersion": execution.plan_version,
+        "executionType": execution.kind,
+        "initiatedBy": execution.requested_by,
+        "initiatedById": execution.requested_by_id,
+        "createdAt": moment(execution.created_at),
+        "requestId": execution.correlation_id,
+    }
+
+
+def _came_of(execution: Execution) -> Item:
+    return {
+        "status": execution.state,
+        "statusReason": execution.reason,
+        "startTime": epoch(execution.started_at),
+        "endTime": epoch(execution.finished_at),
+        "startedAt": moment(execution.started_at),
+        "finishedAt": moment(execution.finished_at),
+        "cancelRequestedAt": moment(execution.cancel_requested_at),
+        "cancelRequestedBy": execution.cancel_requested_by,
+        "cancelReason": execution.cancel_reason,
+    }
+
+
+def _waves(waves: QuerySet[Wave]) -> Iterator[Item]:
+    servers = WaveServer.objects.order_by("name", "id")
+    jobs = LaunchJob.objects.select_related("account").order_by("created_at", "id")
+    for wave in waves.prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs)):
+        yield _wave(wave) | {
+            "servers": [_server(server) for server in wave.servers.all()],
+            "jobs": [_job(job) for job in wave.jobs.all()],
+        }
+
+
+def _wave(wave: Wave) -> Item:
+    return {
+        "waveId": str(wave.pk),
+        "executionId": str(wave.execution_id),
+        "waveNumber": wave.position - 1,
+        "position": wave.position,
+        "waveName": wave.name,
+        "dependsOnWaves": _numbers(wave.depends_on),
+        "pauseBeforeWave": wave.gate,
+        "gateInstructions": wave.gate_instructions,
+        "gateReachedAt": moment(wave.gate_reached_at),
+        "gateOpenedAt": moment(wave.gate_opened_at),
+        "gateOpenedBy": wave.gate_opened_by,
+        "gateComment": wave.gate_comment,
+        "timeLimitSeconds": seconds(wave.time_limit),
+        "groupNames": wave.group_names,
+        "status": wave.state,
+        "statusMessage": wave.message,
+        "startTime": epoch(wave.started_at),
+        "endTime": epoch(wave.finished_at),
+        "startedAt": moment(wave.started_at),
+        "deadlineAt": moment(wave.deadline_at),
+        "finishedAt": moment(wave.finished_at),
+    }
+
+
+def _server(server: WaveServer) -> Item:
+    return {
+        "waveServerId": str(server.pk),
+        "sourceServerId": server.server_id,
+        "serverName": server.name,
+        "accountId": server.account_id,
+        "region": server.region,
+        "os": server.os,
+        "groupName": server.group_name,
+        "launchJobId": str(server.launch_job_id) if server.launch_job_id else None,
+        "status": server.state,
+        "phase": server.phase,
+        "statusMessage": server.message,
+        "launchStatus": server.launch_status,
+        "recoveryInstanceId": server.recovery_instance_id,
+        "instanceState": server.instance_state,
+        "instanceType": server.instance_type,
+        "privateIp": server.private_ip,
+        "availabilityZone": server.availability_zone,
+        "subnetId": server.subnet_id,
+        "factsAt": moment(server.facts_at),
+        "startedAt": moment(server.started_at),
+        "finishedAt": moment(server.finished_at),
+    }
+
+
+def _job(job: LaunchJob) -> Item:
+    return {
+        "launchJobId": str(job.pk),
+        "accountId": job.account.account_id,
+        "region": job.region,
+        "executionType": job.kind,
+        "sourceServerIds": list(job.server_ids),
+        "status": job.state,
+        "statusMessage": job.message,
+        "knownJobIds": list(job.known_job_ids),
+        "jobId": job.drs_job_id,
+        "drsStatus": job.drs_status,
+        "createdAt": moment(job.created_at),
+        "intendedAt": moment(job.intended_at),
+        "askedAt": moment(job.asked_at),
+        "startedAt": moment(job.started_at),
+        "endedAt": moment(job.ended_at),
+    }
+
+
+def _numbers(positions: Iterable[int]) -> list[int]:
+    return sorted(position - 1 for position in positions)
+
+
+PROJECTIONS = (
+    Projection(
+        kind="RecoveryPlans",
+        model=RecoveryPlan,
+        key="planId",
+        style=Style.CONTROL,
+        build=_recovery_plans,
+    ),
+    Projection(
+        kind="ExecutionHistory",
+        model=Execution,
+        key="executionId",
+        style=Style.CONTROL,
+        build=_executions,
+        indexes=(
+            Index("StatusIndex", "status", "createdAt"),
+            Index("planIdIndex", "planId", "createdAt"),
+        ),
+    ),
+    Projection(
+        kind="WaveStatus",
+        model=Wave,
+        key="waveId",
+        style=Style.CONTROL,
+        build=_waves,
+        indexes=(Index("ExecutionIndex", "executionId"),),
+    ),
+)
