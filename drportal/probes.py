@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from drportal.settings.env import Env
 
@@ -58,6 +60,7 @@ def _redis(url: str) -> list[str]:
             url,
             socket_connect_timeout=_SECONDS,
             socket_timeout=_SECONDS,
+            retry=Retry(NoBackoff(), 0),
             protocol=2,  # the greeting of 3 hides "Authentication required" behind itself
         )
         try:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from redis import Redis as Client
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from drportal.embedded.places import free_port
 from drportal.embedded.processes import Child, DidNotStart, start, wait_until
@@ -69,7 +71,12 @@ def _launch(directory: Path, *, log: Path, port: int) -> Redis:
 
 
 def _answers(server: Redis) -> bool:
-    client = Client.from_url(server.url(), socket_connect_timeout=1, socket_timeout=1)
+    client = Client.from_url(
+        server.url(),
+        socket_connect_timeout=1,
+        socket_timeout=1,
+        retry=Retry(NoBackoff(), 0),
+    )
     try:
         return bool(client.ping())
     except RedisError:

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 from redis import Redis as Client
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
+from redis.retry import Retry
 
 from drportal.embedded.processes import alive
 from drportal.embedded.redis import start_redis
@@ -24,7 +26,7 @@ def test_it_has_numbered_databases_that_do_not_mix(server):
 
 def test_it_wants_a_password_that_no_argument_shows(server):
     with (
-        Client(host="127.0.0.1", port=server.port) as stranger,
+        Client(host="127.0.0.1", port=server.port, retry=Retry(NoBackoff(), 0)) as stranger,
         pytest.raises(AuthenticationError),
     ):
         stranger.get("here")
