@@ -10,6 +10,7 @@ from drportal.simulator.exceptions import (
     ResourceNotFoundException,
     ValidationException,
 )
+from drportal.simulator.handlers import Handler
 from drportal.simulator.models import DRSBackend
 from drportal.simulator.paging import page
 from drportal.simulator.world import world
@@ -110,7 +111,7 @@ def _type(code: str) -> str:
     return "SSM_AUTOMATION" if code in AUTOMATIONS else "SSM_COMMAND"
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "PutLaunchAction": put_launch_action,
     "ListLaunchActions": list_launch_actions,
     "DeleteLaunchAction": delete_launch_action,

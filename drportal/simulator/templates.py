@@ -6,14 +6,16 @@ server (DRS user guide).
 
 from __future__ import annotations
 
-import copy
+from copy import deepcopy
 from typing import Any
 
+from drportal.simulator.configurations import LAUNCH_DEFAULTS, REPLICATION_DEFAULTS
 from drportal.simulator.exceptions import (
     ResourceNotFoundException,
     ServiceQuotaExceededException,
     ValidationException,
 )
+from drportal.simulator.handlers import Handler
 from drportal.simulator.identifiers import fresh
 from drportal.simulator.models import DRSBackend
 from drportal.simulator.paging import page
@@ -22,28 +24,6 @@ from drportal.simulator.world import world
 LAUNCH = "launchConfigurationTemplateID"
 REPLICATION = "replicationConfigurationTemplateID"
 LAUNCH_TEMPLATE_QUOTA = "L-1F3FAE4D"
-
-# What DRS fills in when a template does not say. No source gives these; the console shows them.
-LAUNCH_DEFAULTS: dict[str, Any] = {
-    "launchDisposition": "STARTED",
-    "targetInstanceTypeRightSizingMethod": "BASIC",
-    "copyPrivateIp": False,
-    "copyTags": False,
-    "licensing": {"osByol": False},
-    "postLaunchEnabled": False,
-    "launchIntoSourceInstance": False,
-    "recoveryMode": "OPTIMAL",
-}
-REPLICATION_DEFAULTS: dict[str, Any] = {
-    "associateDefaultSecurityGroup": True,
-    "replicationServerInstanceType": "t3.small",
-    "useDedicatedReplicationServer": False,
-    "defaultLargeStagingDiskType": "GP3",
-    "dataPlaneRouting": "PRIVATE_IP",
-    "createPublicIP": False,
-    "autoReplicateNewDisks": True,
-    "internetProtocol": "IPV4",
-}
 
 
 def create_launch_configuration_template(
@@ -57,7 +37,7 @@ def create_launch_configuration_template(
             quota_code=LAUNCH_TEMPLATE_QUOTA,
             resourceType="LaunchConfigurationTemplate",
         )
-    template = LAUNCH_DEFAULTS | given
+    template = deepcopy(LAUNCH_DEFAULTS) | {"launchIntoSourceInstance": False} | given
     _check_launch_into(template)
     _add(backend, backend.launch_configuration_templates, LAUNCH, template, tags)
     return {"launchConfigurationTemplate": _shown(backend, template)}
@@ -86,8 +66,8 @@ def delete_launch_configuration_template(backend: DRSBackend, **params: Any) -> 
 def create_replication_configuration_template(
     backend: DRSBackend, *, tags: dict[str, str] | None = None, **given: Any
 ) -> dict[str, Any]:
-    """The six members that the model requires have no default."""
-    template = REPLICATION_DEFAULTS | given
+    """What is not given is as on a server of an account without templates."""
+    template = deepcopy(REPLICATION_DEFAULTS) | given
     _add(backend, backend.replication_configuration_templates, REPLICATION, template, tags)
     return _shown(backend, template)
 
@@ -150,7 +130,7 @@ def _found(templates: dict[str, dict[str, Any]], identifier: str, id_member: str
 
 
 def _shown(backend: DRSBackend, template: dict[str, Any]) -> dict[str, Any]:
-    return copy.deepcopy(template) | {"tags": dict(backend.tags[template["arn"]])}
+    return deepcopy(template) | {"tags": dict(backend.tags[template["arn"]])}
 
 
 def _described(
@@ -197,7 +177,7 @@ def _invalid(member: str, message: str) -> ValidationException:
     )
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "CreateLaunchConfigurationTemplate": create_launch_configuration_template,
     "UpdateLaunchConfigurationTemplate": update_launch_configuration_template,
     "DescribeLaunchConfigurationTemplates": describe_launch_configuration_templates,
