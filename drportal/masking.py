@@ -6,6 +6,7 @@ masked as well.
 """
 
 import dataclasses
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -141,3 +142,28 @@ def _walked(value: Any, *, depth: int) -> Any:
 def storable(text: str) -> str:
     """`text` without what PostgreSQL cannot hold: NUL, and halves of surrogate pairs."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class MaskingFilter(logging.Filter):
+    """Masks secrets in log records, so that whatever handler writes them has none to write.
+
+    The message is masked with its arguments in it, extras like facts of the audit record, and a
+    traceback as text.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            message = record.getMessage()
+        except _UNREADABLE:
+            message = MASK
+        record.msg, record.args = masked_text(message), ()
+        for name, value in list(record.__dict__.items()):
+            if name not in _OWN_ATTRIBUTES:
+                record.__dict__[name] = MASK if names_secret(name) else masked(value)
+        if record.exc_info:
+            # Formatters take this text instead of formatting the exception themselves.
+            record.exc_text = masked_text(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+_OWN_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}

@@ -1,0 +1,135 @@
+"""What a load balancer and an operator ask: is the process up, and can it do its work?
+
+The answers go to anybody, so they name no host, no address and no setting.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from drportal import heartbeats
+from drportal.mirror.selectors import standing
+
+# A sign of life is due every 5 s; a message may wait behind a busy worker for a while.
+LATE = timedelta(seconds=30)
+MIRROR_LATE = timedelta(minutes=2)
+_BROKER_SECONDS = 2
+
+
+class Health(StrEnum):
+    """How a part does. UNKNOWN means that it could not be asked, which is not OK."""
+
+    OK = "OK"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one part does. `age_seconds` is how old its last sign of life, or its backlog, is."""
+
+    status: Health
+    detail: str
+    age_seconds: float | None = None
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # every view takes one
+    """Whether this process answers. It asks nothing of anybody else."""
+    return JsonResponse({"status": Health.OK})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # every view takes one
+    """Whether the portal can do its work: 503 unless database and broker answer.
+
+    The rest tells an operator what is wrong, but taking this process out of service would not
+    mend it. `status` is the worst of all checks.
+    """
+    checks = {"database": _database(), "broker": _broker()}
+    ready = all(check.status is Health.OK for check in checks.values())
+    if checks["database"].status is Health.OK:
+        checks |= _from_database()
+    else:
+        asked = Check(Health.UNKNOWN, "The database does not answer.")
+        checks |= dict.fromkeys(("worker", "beat", "mirror"), asked)
+    body = {
+        "status": _worst([check.status for check in checks.values()]),
+        "checks": {name: asdict(check) for name, check in checks.items()},
+    }
+    return JsonResponse(body, status=200 if ready else 503)
+
+
+def _worst(found: list[Health]) -> Health:
+    return next((s for s in (Health.FAILED, Health.UNKNOWN) if s in found), Health.OK)
+
+
+def _database() -> Check:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return Check(Health.FAILED, "The database does not answer.")
+    return Check(Health.OK, "The database answers.")
+
+
+def _broker() -> Check:
+    try:
+        broker = redis.Redis.from_url(
+            settings.CELERY_BROKER_URL,
+            socket_connect_timeout=_BROKER_SECONDS,
+            socket_timeout=_BROKER_SECONDS,
+        )
+        with broker:
+            broker.ping()
+    except (redis.RedisError, OSError, ValueError):
+        return Check(Health.FAILED, "The broker does not answer.")
+    return Check(Health.OK, "The broker answers.")
+
+
+def _from_database() -> dict[str, Check]:
+    try:
+        now, heard = timezone.now(), heartbeats.last_heard()
+        worker = _alive(heard.get(heartbeats.WORKER), "worker", now)
+        return {"worker": worker, "beat": _beat(heard, worker, now), "mirror": _mirror()}
+    except DatabaseError:  # it went away since, or its tables are not there yet
+        asked = Check(Health.UNKNOWN, "The database could not be read.")
+        return dict.fromkeys(("worker", "beat", "mirror"), asked)
+
+
+def _alive(at: datetime | None, name: str, now: datetime) -> Check:
+    if at is None:
+        return Check(Health.UNKNOWN, f"No {name} has given a sign of life yet.")
+    age = round(max(0.0, (now - at).total_seconds()), 1)
+    if age > LATE.total_seconds():
+        return Check(Health.FAILED, f"The last sign of life is older than {LATE.seconds} s.", age)
+    return Check(Health.OK, "It gave a sign of life.", age)
+
+
+def _beat(heard: dict[str, datetime], worker: Check, now: datetime) -> Check:
+    beat = _alive(heard.get(heartbeats.BEAT), "beat", now)
+    if beat.status is Health.FAILED and worker.status is not Health.OK:
+        # Beat's sign of life is heard by a worker only.
+        return Check(Health.UNKNOWN, "No worker is there to hear it.", beat.age_seconds)
+    return beat
+
+
+def _mirror() -> Check:
+    now = standing()
+    age = round(now.lag, 1)
+    if not now.behind:
+        return Check(Health.OK, "DynamoDB is up to date.", age)
+    detail = f"{now.behind} objects wait to be sent, {now.failing} of them after a failure."
+    if now.lag > MIRROR_LATE.total_seconds():
+        return Check(Health.FAILED, detail, age)
+    return Check(Health.OK, detail, age)
