@@ -1,0 +1,119 @@
+"""Accounts, Regions, servers, groups and sync runs, as rows: no service is asked."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait
+from factory.django import DjangoModelFactory
+from factory.helpers import post_generation
+
+from protection.choices import RegionStatus, Selection, SyncKind, SyncState
+from protection.models import (
+    AccountRegion,
+    GroupMember,
+    ProtectionGroup,
+    SourceServer,
+    SyncRun,
+    TargetAccount,
+)
+
+
+class TargetAccountFactory(DjangoModelFactory[TargetAccount]):
+    """A target account with a role and an external id; `hub=True` makes the hub."""
+
+    class Meta:
+        model = TargetAccount
+
+    class Params:
+        hub = Trait(is_hub=True, role_arn="", external_id="")
+
+    account_id = Sequence(lambda n: f"{100_000_000_000 + n}")
+    name = Sequence(lambda n: f"account {n:03}")
+    role_arn = LazyAttribute(
+        lambda account: f"arn:aws:iam::{account.account_id}:role/DRSOrchestrationRole"
+    )
+    external_id = Sequence(lambda n: f"never-shown-{n}")
+
+
+class AccountRegionFactory(DjangoModelFactory[AccountRegion]):
+    """A Region of an account that was listed a moment ago."""
+
+    class Meta:
+        model = AccountRegion
+        django_get_or_create = ("account", "region")
+
+    account = SubFactory(TargetAccountFactory)
+    region = "us-east-1"
+    status = RegionStatus.ACTIVE
+    server_count = 1
+    checked_at = LazyFunction(timezone.now)
+    listed_at = LazyFunction(timezone.now)
+
+
+class SourceServerFactory(DjangoModelFactory[SourceServer]):
+    """A server that could be launched now, in a Region that was listed a moment ago."""
+
+    class Meta:
+        model = SourceServer
+        skip_postgeneration_save = True
+
+    account = SubFactory(TargetAccountFactory)
+    region = "us-east-1"
+    server_id = Sequence(lambda n: f"s-{n:017x}")
+    arn = LazyAttribute(
+        lambda server: (
+            f"arn:aws:drs:{server.region}:{server.account.account_id}"
+            f":source-server/{server.server_id}"
+        )
+    )
+    name = Sequence(lambda n: f"server-{n:04}")
+    hostname = LazyAttribute(lambda server: f"{server.name}.example.com")
+    os = "Debian GNU/Linux 12"
+    architecture = "X86_64"
+    tags = LazyFunction(lambda: {"Environment": "production"})
+    replication_state = "CONTINUOUS"
+    lag = timedelta(0)
+    first_synced = True
+    fingerprint = Sequence(lambda n: f"{n:064x}")
+
+    @post_generation  # type: ignore[untyped-decorator]  # factory_boy leaves it untyped
+    def listed(self: Any, create: bool, wanted: Any, **_: Any) -> None:
+        """`listed=False` leaves the account's Region without a row: never listed."""
+        if create and wanted is not False:
+            AccountRegionFactory(account=self.account, region=self.region)
+
+
+class ProtectionGroupFactory(DjangoModelFactory[ProtectionGroup]):
+    """A group of explicit servers, one unless `servers=[...]`; with `tags={...}`, of tags."""
+
+    class Meta:
+        model = ProtectionGroup
+        skip_postgeneration_save = True
+
+    name = Sequence(lambda n: f"group {n:03}")
+    account = SubFactory(TargetAccountFactory)
+    region = "us-east-1"
+    tags = LazyFunction(dict)
+    selection = LazyAttribute(lambda group: Selection.TAGS if group.tags else Selection.SERVERS)
+
+    @post_generation  # type: ignore[untyped-decorator]  # factory_boy leaves it untyped
+    def servers(self: Any, create: bool, given: Any, **_: Any) -> None:
+        if not create or self.tags:
+            return
+        servers = given or [SourceServerFactory(account=self.account, region=self.region)]
+        GroupMember.objects.bulk_create(
+            GroupMember(group=self, server=server) for server in servers
+        )
+
+
+class SyncRunFactory(DjangoModelFactory[SyncRun]):
+    """A sync that ended well."""
+
+    class Meta:
+        model = SyncRun
+
+    kind = SyncKind.INVENTORY
+    state = SyncState.COMPLETED
+    requested_by = "schedule"
+    finished_at = LazyFunction(timezone.now)
