@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from drportal.checks import register_checks
+
 
 class PortalConfig(AppConfig):
     """The frame: commands and checks that belong to no app."""
@@ -7,3 +9,6 @@ class PortalConfig(AppConfig):
     name = "drportal"
     label = "drportal"
     verbose_name = "DR portal"
+
+    def ready(self) -> None:
+        register_checks()
