@@ -6,6 +6,7 @@ that server (DRS user guide).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from drportal.simulator import quotas
@@ -19,10 +20,11 @@ from drportal.simulator.exceptions import (
 from drportal.simulator.handlers import Handler
 from drportal.simulator.identifiers import fresh
 from drportal.simulator.models import DRSBackend, drs_backends
-from drportal.simulator.replication import progress
+from drportal.simulator.replication import Progress, progress
 from drportal.simulator.resources import (
     Disk,
     Failback,
+    LastLaunch,
     Origin,
     RecoveryInstance,
     Replication,
@@ -137,32 +139,33 @@ def _launch_into(there: DRSBackend, origin: Origin) -> dict[str, Any]:
     return {"launchIntoInstanceProperties": {"launchIntoEC2InstanceID": origin.instance_id}}
 
 
-def refresh(instance: RecoveryInstance) -> None:
-    """Bring the failback of a reversed instance up to date with its server in the origin Region.
+def current(instance: RecoveryInstance) -> RecoveryInstance:
+    """The instance as it is to be shown now.
 
-    Call it before the instance is shown. When that server cannot be seen any more, the states
-    say so rather than what they were last.
+    The replication of a reversed instance is that of its server in the origin Region. When that
+    server cannot be seen any more, the states say so rather than what they were last.
     """
     if instance.failback.reversed_arn is None or instance.replication_state == "DISCONNECTED":
-        return
+        return instance
     found = _reversed_of(instance)
     if found is None:
-        instance.replication_state = "REPLICATION_STATE_NOT_AVAILABLE"
-        instance.failback.state = "FAILBACK_LAUNCH_STATE_NOT_AVAILABLE"
-        return
+        lost = replace(instance.failback, state="FAILBACK_LAUNCH_STATE_NOT_AVAILABLE")
+        return replace(instance, replication_state="REPLICATION_STATE_NOT_AVAILABLE", failback=lost)
     there, server = found
-    state = progress(there, server)
-    instance.replication_state = state.state
-    launch = server.last_launch
+    now, launch = progress(there, server), server.last_launch
+    failback = replace(instance.failback, state=_state(now, launch))
     if launch is not None:
-        instance.failback.job_id, instance.failback.launch_type = launch.job_id, launch.kind
-    if state.state in FIRST_SYNC:
-        instance.failback.state = "FAILBACK_IN_PROGRESS"
-    elif not state.recoverable:
-        instance.failback.state = "FAILBACK_NOT_READY_FOR_LAUNCH"
-    else:
-        last = launch.status if launch is not None and launch.kind == "RECOVERY" else ""
-        instance.failback.state = AFTER_LAUNCH.get(last, "FAILBACK_READY_FOR_LAUNCH")
+        failback = replace(failback, job_id=launch.job_id, launch_type=launch.kind)
+    return replace(instance, replication_state=now.state, failback=failback)
+
+
+def _state(now: Progress, launch: LastLaunch | None) -> str:
+    if now.state in FIRST_SYNC:
+        return "FAILBACK_IN_PROGRESS"
+    if not now.recoverable:
+        return "FAILBACK_NOT_READY_FOR_LAUNCH"
+    last = launch.status if launch is not None and launch.kind == "RECOVERY" else ""
+    return AFTER_LAUNCH.get(last, "FAILBACK_READY_FOR_LAUNCH")
 
 
 def _reversed_of(instance: RecoveryInstance) -> tuple[DRSBackend, SourceServer] | None:
