@@ -94,7 +94,6 @@ class JobWatch(models.Model):
     """One account and Region in which launch jobs live: polled once for all of them.
 
     Its row lock also decides, of two executions, whose job takes the last place in a quota.
-    `others` are live jobs that the portal did not start: (job id, servers).
     """
 
     account = models.ForeignKey(TargetAccount, on_delete=models.CASCADE, related_name="+")
@@ -106,7 +105,6 @@ class JobWatch(models.Model):
     changed_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
     message = models.CharField(max_length=2000, blank=True, default="")
-    others = models.JSONField(default=list)
 
     class Meta:
         constraints = (

@@ -1,0 +1,231 @@
+"""What is to be done next for an execution: decided here, without asking or writing anything.
+
+`next_steps` looks at a snapshot and names everything that can be done now. It may be called as
+often as one likes; when the steps are done and written, the next call names the ones after them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from recovery.engine import outcome
+from recovery.states import JOB, WAVE, ExecutionState, JobState, WaveState
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A launch job. `asked`: DRS may have been asked. `due`: its waiting time is over."""
+
+    id: UUID
+    state: str
+    asked: bool
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WaveView:
+    """A wave with the states of its servers. `overdue`: its time limit has passed."""
+
+    position: int
+    state: str
+    depends_on: frozenset[int] = frozenset()
+    gate: bool = False
+    gate_open: bool = False
+    overdue: bool = False
+    servers: tuple[str, ...] = ()
+    jobs: tuple[JobView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionView:
+    """An execution, as far as the next steps depend on it."""
+
+    state: str
+    cancel_requested: bool
+    waves: tuple[WaveView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Go from PENDING to RUNNING."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartCancelling:
+    """Carry out the request to cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Say that only a person can let it go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Say that it goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End the execution."""
+
+    state: ExecutionState
+
+
+@dataclass(frozen=True, slots=True)
+class ReachGate:
+    """Let a wave wait at its gate."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchWave:
+    """Write a wave's launch jobs, to be sent."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockWave:
+    """End a wave that can never start, because `needs` did not end well."""
+
+    position: int
+    needs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelWave:
+    """End a wave that has not started."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndWave:
+    """End a wave whose servers have ended, or whose time is up."""
+
+    position: int
+    state: WaveState
+
+
+@dataclass(frozen=True, slots=True)
+class SendJob:
+    """Ask DRS to launch, if there is room."""
+
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SettleJob:
+    """Find out whether DRS did it; if it did not, ask (again) if it `may_ask`."""
+
+    job_id: UUID
+    may_ask: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawJob:
+    """Drop a job that DRS was certainly not asked for."""
+
+    job_id: UUID
+    overdue: bool
+
+
+Step = (
+    Begin
+    | StartCancelling
+    | Pause
+    | GoOn
+    | Finish
+    | ReachGate
+    | LaunchWave
+    | BlockWave
+    | CancelWave
+    | EndWave
+    | SendJob
+    | SettleJob
+    | WithdrawJob
+)
+
+
+def next_steps(execution: ExecutionView) -> list[Step]:
+    """Everything that can be done for `execution` now; nothing if it has to wait or has ended."""
+    match execution.state, execution.cancel_requested:
+        case (ExecutionState.PENDING | ExecutionState.RUNNING | ExecutionState.PAUSED, True):
+            return [StartCancelling()]
+        case (ExecutionState.PENDING, False):
+            return [Begin()]
+        case (ExecutionState.RUNNING | ExecutionState.PAUSED | ExecutionState.CANCELLING, _):
+            return _for_waves(execution) or _for_the_whole(execution)
+    return []
+
+
+def _for_waves(execution: ExecutionView) -> list[Step]:
+    states = {wave.position: wave.state for wave in execution.waves}
+    cancelling = execution.state == ExecutionState.CANCELLING
+    steps: list[Step] = []
+    for wave in execution.waves:
+        if wave.state in {WaveState.PENDING, WaveState.WAITING}:
+            steps += _before_launch(wave, states, cancelling=cancelling)
+        elif wave.state == WaveState.LAUNCHING:
+            steps += _while_launching(wave, cancelling=cancelling)
+    return steps
+
+
+def _before_launch(wave: WaveView, states: dict[int, str], *, cancelling: bool) -> Iterator[Step]:
+    if cancelling:
+        yield CancelWave(wave.position)
+        return
+    ended_badly = tuple(
+        sorted(
+            need
+            for need in wave.depends_on
+            if states[need] in WAVE.terminal and states[need] != WaveState.COMPLETED
+        )
+    )
+    if ended_badly:
+        yield BlockWave(wave.position, ended_badly)
+    elif all(states[need] == WaveState.COMPLETED for need in wave.depends_on):
+        if not wave.gate or wave.gate_open:
+            yield LaunchWave(wave.position)
+        elif wave.state == WaveState.PENDING:
+            yield ReachGate(wave.position)
+
+
+def _while_launching(wave: WaveView, *, cancelling: bool) -> Iterator[Step]:
+    live = [job for job in wave.jobs if job.state in JOB.active]
+    stopping = cancelling or wave.overdue
+    withdrawn = [job for job in live if stopping and _unasked(job)]
+    for job in withdrawn:
+        yield WithdrawJob(job.id, overdue=wave.overdue)
+    for job in live:
+        if job.state == JobState.INTENDED and job.due and job not in withdrawn:
+            yield SettleJob(job.id, may_ask=not stopping)
+        elif job.state == JobState.QUEUED and job.due and not stopping:
+            yield SendJob(job.id)
+    # Time may be up while DRS runs a job, but not while nobody knows whether it does.
+    if all(wave.overdue and job.state == JobState.STARTED for job in live):
+        yield EndWave(wave.position, outcome.of_wave(wave.servers, overdue=wave.overdue))
+
+
+def _unasked(job: JobView) -> bool:
+    return job.state == JobState.QUEUED or (job.state == JobState.INTENDED and not job.asked)
+
+
+def _for_the_whole(execution: ExecutionView) -> list[Step]:
+    waves = execution.waves
+    if all(wave.state in WAVE.terminal for wave in waves):
+        servers = [state for wave in waves for state in wave.servers]
+        cancelled = execution.state == ExecutionState.CANCELLING
+        return [Finish(outcome.of_execution(servers, cancelled=cancelled))]
+    launching = any(wave.state == WaveState.LAUNCHING for wave in waves)
+    if execution.state == ExecutionState.RUNNING and not launching and _at_gate(waves):
+        return [Pause()]
+    if execution.state == ExecutionState.PAUSED and launching:
+        return [GoOn()]
+    return []
+
+
+def _at_gate(waves: Sequence[WaveView]) -> bool:
+    return any(wave.state == WaveState.WAITING for wave in waves)

@@ -1,0 +1,195 @@
+"""Carrying executions out: take a lease, ask what is next, do it, write it, ask again.
+
+Whatever changes something calls `advance`, and beat calls it for every execution that is due.
+Calling it too often does no harm; dying in it does none either.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from drportal.errors import DomainError
+from drportal.observability import checkpoint, correlated, correlation_id
+from drportal.state import StaleState
+from drportal.transactions import reaches_outside
+from recovery.engine.steps import (
+    ExecutionView,
+    JobView,
+    SendJob,
+    SettleJob,
+    Step,
+    WaveView,
+    WithdrawJob,
+    next_steps,
+)
+from recovery.models import Execution, LaunchJob
+from recovery.services import launches, leases, waves
+from recovery.states import EXECUTION, JobState, WaveState
+
+logger = logging.getLogger(__name__)
+
+# More rounds than any execution needs at one go; what is left is done at the next call.
+_MOST_ROUNDS = 50
+_THREADS = 8
+
+
+@reaches_outside
+def advance(execution_id: UUID) -> None:
+    """Take an execution as far as it goes without waiting, unless somebody else is at it."""
+    active = Q(state__in=sorted(EXECUTION.active))
+    with leases.held(Execution, execution_id, among=active) as lease:
+        if lease is None:
+            return
+        checkpoint("advance.leased", execution_id=str(execution_id))
+        try:
+            lease.next_due_at = _go(execution_id, lease)
+        except leases.LeaseLost:
+            logger.warning("Another worker has taken over execution %s", execution_id)
+            return
+        except DomainError as error:
+            _say(execution_id, error.detail)
+            raise
+    checkpoint("advance.released", execution_id=str(execution_id))
+
+
+def _go(execution_id: UUID, lease: leases.Lease) -> datetime | None:
+    for _ in range(_MOST_ROUNDS):
+        execution = _read(execution_id)
+        if execution.state in EXECUTION.terminal:
+            return None
+        with correlated(execution.correlation_id):
+            now = timezone.now()
+            steps = next_steps(_view(execution, now))
+            if not steps:
+                return _due(execution, now)
+            _do(execution, steps, lease)
+    return timezone.now()
+
+
+def _read(execution_id: UUID) -> Execution:
+    """The execution with all that decides what is next. Four queries, whatever its size."""
+    return Execution.objects.prefetch_related(
+        "waves", "waves__jobs__account", "waves__servers"
+    ).get(pk=execution_id)
+
+
+def _view(execution: Execution, now: datetime) -> ExecutionView:
+    return ExecutionView(
+        state=execution.state,
+        cancel_requested=execution.cancel_requested_at is not None,
+        waves=tuple(
+            WaveView(
+                position=wave.position,
+                state=wave.state,
+                depends_on=frozenset(wave.depends_on),
+                gate=wave.gate,
+                gate_open=wave.gate_opened_at is not None,
+                overdue=wave.deadline_at is not None and wave.deadline_at <= now,
+                servers=tuple(server.state for server in wave.servers.all()),
+                jobs=tuple(_job_view(job, now) for job in wave.jobs.all()),
+            )
+            for wave in sorted(execution.waves.all(), key=lambda wave: wave.position)
+        ),
+    )
+
+
+def _job_view(job: LaunchJob, now: datetime) -> JobView:
+    return JobView(
+        id=job.pk,
+        state=job.state,
+        asked=job.asked_at is not None,
+        due=job.due_at is not None and job.due_at <= now,
+    )
+
+
+def _due(execution: Execution, now: datetime) -> datetime | None:
+    """When there may be something to do again, if nobody calls before."""
+    times = []
+    for wave in execution.waves.all():
+        if wave.state == WaveState.LAUNCHING:
+            times += [wave.deadline_at] if wave.deadline_at and wave.deadline_at > now else []
+            times += [
+                job.due_at
+                for job in wave.jobs.all()
+                if job.due_at and job.state in {JobState.QUEUED, JobState.INTENDED}
+            ]
+    return min(times, default=None)
+
+
+def _do(execution: Execution, steps: Sequence[Step], lease: leases.Lease) -> None:
+    calls = [step for step in steps if isinstance(step, SendJob | SettleJob)]
+    for step in steps:
+        if step not in calls:
+            lease.must_be_held()
+            _tolerating_races(lambda step=step: _write(execution, step))  # type: ignore[misc]  # bound at once
+    jobs = {job.pk: job for wave in execution.waves.all() for job in wave.jobs.all()}
+    _at_once([_call(jobs[step.job_id], step, lease) for step in calls])
+
+
+def _write(execution: Execution, step: Step) -> None:
+    if isinstance(step, WithdrawJob):
+        launches.withdraw(LaunchJob.objects.get(pk=step.job_id), overdue=step.overdue)
+    else:
+        waves.carry_out(execution, step)
+    checkpoint(f"step.{type(step).__name__}", execution_id=str(execution.pk))
+
+
+def _call(job: LaunchJob, step: SendJob | SettleJob, lease: leases.Lease) -> Callable[[], None]:
+    def call() -> None:
+        lease.must_be_held()
+        if isinstance(step, SendJob):
+            launches.send(job)
+        else:
+            launches.settle(job, may_ask=step.may_ask)
+
+    return call
+
+
+def _at_once(calls: Sequence[Callable[[], None]]) -> None:
+    """Ask AWS for several jobs at the same time: an account that is slow holds up no other."""
+    if len(calls) <= 1:
+        for call in calls:
+            _tolerating_races(call)
+        return
+    work = correlation_id()
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="launch") as pool:
+        asked = [pool.submit(_in_thread, call, work) for call in calls]
+    for answered in asked:
+        answered.result()
+
+
+def _in_thread(call: Callable[[], None], work: str) -> None:
+    try:
+        with correlated(work):
+            _tolerating_races(call)
+    finally:
+        connection.close()
+
+
+def _tolerating_races(action: Callable[[], Any]) -> None:
+    """Somebody moved the row first: then the next snapshot tells what is left to do."""
+    try:
+        action()
+    except StaleState as race:
+        logger.info("%s", race.detail)
+
+
+def _say(execution_id: UUID, message: str) -> None:
+    with transaction.atomic():
+        Execution.objects.filter(pk=execution_id).update(
+            message=f"The engine could not go on, and tries again: {message}"[:2000]
+        )
+
+
+def due(now: datetime) -> list[UUID]:
+    """The executions to be looked at now, longest due first."""
+    free = Q(leased_until=None) | Q(leased_until__lte=now)
+    found = Execution.objects.active().filter(free, due_at__lte=now).order_by("due_at")
+    return list(found.values_list("pk", flat=True)[:1000])

@@ -1,0 +1,79 @@
+"""What EC2 tells of the instances that were launched."""
+
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from drportal.aws.drs import Drs
+from drportal.aws.ec2 import Ec2, Instance
+from drportal.aws.errors import AwsError
+from drportal.aws.scope import Scope
+from drportal.mirror.services import mark
+from recovery.models import WaveServer
+from recovery.states import ServerState
+
+# For how long they are asked for; after that they stay unknown.
+_ASKED_FOR: Final = timedelta(hours=1)
+NOT_FOUND: Final = "NOT_FOUND"
+
+
+def wanting(account_id: str, region: str) -> QuerySet[WaveServer]:
+    """The launched servers there whose instance we know nothing of yet."""
+    return WaveServer.objects.filter(
+        account_id=account_id,
+        region=region,
+        state=ServerState.LAUNCHED,
+        facts_at=None,
+        finished_at__gt=timezone.now() - _ASKED_FOR,
+    )
+
+
+def fill_in(scope: Scope) -> AwsError | None:
+    """Ask for what is wanting. An error is returned, to be shown; it fails no server."""
+    servers = list(wanting(scope.account_id, scope.region))
+    if not servers:
+        return None
+    try:
+        _find_instances(scope, [server for server in servers if not server.recovery_instance_id])
+        known = [server for server in servers if server.recovery_instance_id]
+        found = Ec2(scope).instances([server.recovery_instance_id for server in known])
+    except AwsError as error:
+        return error
+    now = timezone.now()
+    for server in known:
+        _set(server, found.get(server.recovery_instance_id))
+        server.facts_at = now
+    columns = ["instance_state", "instance_type", "private_ip", "availability_zone", "subnet_id"]
+    with transaction.atomic():
+        WaveServer.objects.bulk_update(known, [*columns, "recovery_instance_id", "facts_at"])
+        mark("WaveStatus", *{server.wave_id for server in known})
+    return None
+
+
+def _find_instances(scope: Scope, servers: list[WaveServer]) -> None:
+    if not servers:
+        return
+    jobs = dict(
+        WaveServer.objects.filter(pk__in=[server.pk for server in servers]).values_list(
+            "server_id", "launch_job__drs_job_id"
+        )
+    )
+    for instance in Drs(scope).recovery_instances(sorted(jobs)):
+        if instance.job_id == jobs.get(instance.server_id):
+            for server in servers:
+                if server.server_id == instance.server_id:
+                    server.recovery_instance_id = instance.instance_id
+
+
+def _set(server: WaveServer, instance: Instance | None) -> None:
+    if instance is None:
+        server.instance_state = NOT_FOUND
+        return
+    server.instance_state = instance.state
+    server.instance_type = instance.instance_type
+    server.private_ip = instance.private_ip
+    server.availability_zone = instance.availability_zone
+    server.subnet_id = instance.subnet_id

@@ -1,0 +1,332 @@
+"""Launching exactly once: the journal of every StartRecovery.
+
+DRS takes no idempotency token, so the intent is committed before DRS is asked, and a job of which
+we do not know whether DRS heard it is looked for before it is asked for again. Two things make
+the repetition safe: DRS refuses a server that is in a running job, and a job that was accepted is
+listed long before it ends. Hence LAUNCH_SETTLE_SECONDS may be short.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from drportal.aws import drs as aws
+from drportal.aws.errors import AwsError, Failure
+from drportal.aws.roles import forget_sessions
+from drportal.aws.scope import Scope
+from drportal.mirror.services import mark
+from drportal.observability import checkpoint
+from drportal.state import move
+from drportal.transactions import reaches_outside
+from recovery.engine import quota, schedule
+from recovery.models import JobWatch, LaunchJob
+from recovery.services import refusals
+from recovery.services.events import note
+from recovery.services.leases import sooner
+from recovery.states import JOB, JobState, Kind, Phase, ServerState
+
+# How far back jobs can have been started that still count: no DRS job is known to last a day.
+LOOK_BACK: Final = timedelta(hours=24)
+# How far AWS's clock may be behind ours.
+SKEW: Final = timedelta(minutes=5)
+# When nobody may ask again and AWS does not answer, it stays unknown what became of a job.
+LOST_AFTER: Final = timedelta(hours=1)
+_INITIATED_BY: Final = {Kind.DRILL: "START_DRILL", Kind.RECOVERY: "START_RECOVERY"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What DRS lists right now in one account and Region."""
+
+    jobs: tuple[aws.Job, ...]
+
+    def running(self) -> list[aws.Job]:
+        return [job for job in self.jobs if not job.completed]
+
+
+@reaches_outside
+def send(job: LaunchJob) -> None:
+    """Ask DRS for a QUEUED job, if its quotas leave room; else let it wait and say why."""
+    try:
+        look = _look(job, since=timezone.now() - LOOK_BACK)
+    except AwsError as error:
+        _wait(job, error.detail, after=_retry_after(job, error), failed=True)
+        return
+    if _intend(job, look):
+        checkpoint("launch.intended", job_id=str(job.pk))
+        _ask(job)
+
+
+@reaches_outside
+def settle(job: LaunchJob, *, may_ask: bool) -> None:
+    """Bring an INTENDED job further: adopt what DRS made of it, or ask (again) if it `may_ask`."""
+    if job.asked_at is None:
+        _ask(job)
+        return
+    try:
+        look = _look(job, since=job.asked_at - SKEW)
+    except AwsError as error:
+        if not may_ask and timezone.now() > job.asked_at + LOST_AFTER:
+            _lose(job, error)
+        else:
+            _postpone(job, error.detail, after=_retry_after(job, error))
+        return
+    checkpoint("launch.looked", job_id=str(job.pk))
+    found = _answer_to(job, look)
+    settled_at = job.asked_at + _settle_time()
+    if found is not None:
+        adopt(job, found, said="DRS has started it; its answer was lost.")
+    elif timezone.now() < settled_at:
+        _postpone(job, job.message, after=settled_at - timezone.now())
+    elif may_ask:
+        _ask(job)
+    else:
+        withdraw(job, overdue=True)
+
+
+@transaction.atomic
+def withdraw(job: LaunchJob, *, overdue: bool) -> None:
+    """Drop a job that DRS was not asked for, or has not heard. Its servers were never touched."""
+    reason = job.message if overdue else ""
+    said = "It was not started within the wave's time limit" if overdue else "It was cancelled"
+    message = f"{said}: {reason}" if reason else f"{said}."
+    move(job, JobState.CANCELLED, lifecycle=JOB, message=message, ended_at=timezone.now())
+    state = ServerState.FAILED if overdue else ServerState.CANCELLED
+    job.servers.filter(state=ServerState.PENDING).update(
+        state=state, message=message, finished_at=timezone.now()
+    )
+    note(job.execution, "job.withdrawn", f"{job}: {message}", wave=job.wave)
+
+
+@transaction.atomic
+def adopt(job: LaunchJob, found: aws.Job, *, said: str = "DRS has started it.") -> None:
+    """Write down that `found` is what DRS made of `job`."""
+    now = timezone.now()
+    move(
+        job,
+        JobState.STARTED,
+        lifecycle=JOB,
+        drs_job_id=found.job_id,
+        drs_status=found.status,
+        started_at=now,
+        message="",
+        due_at=None,
+    )
+    job.servers.filter(state=ServerState.PENDING).update(
+        state=ServerState.LAUNCHING, phase=Phase.REQUESTED, message="", started_at=now
+    )
+    watch, _ = JobWatch.objects.get_or_create(account=job.account, region=job.region)
+    JobWatch.objects.filter(pk=watch.pk).update(changed_at=now, failures=0)
+    sooner(JobWatch.objects.filter(pk=watch.pk), now + _seconds(settings.POLL_FASTEST_SECONDS))
+    where = f"{job.account.account_id}/{job.region}"
+    what = f"{found.job_id} in {where} with {len(job.server_ids)} servers. {said}"
+    note(job.execution, "job.started", what, wave=job.wave)
+
+
+def _ask(job: LaunchJob) -> None:
+    if not _about_to_ask(job):
+        return
+    checkpoint("launch.asking", job_id=str(job.pk))
+    drs = aws.Drs(_scope(job))
+    try:
+        started = drs.start_recovery(job.server_ids, drill=job.kind == Kind.DRILL)
+    except AwsError as error:
+        checkpoint("launch.refused_or_lost", job_id=str(job.pk))
+        _not_answered(job, error)
+        return
+    checkpoint("launch.answered", job_id=str(job.pk), drs_job_id=started.job_id)
+    adopt(job, started)
+    checkpoint("launch.adopted", job_id=str(job.pk))
+
+
+def _about_to_ask(job: LaunchJob) -> bool:
+    """Write that DRS is asked now, unless somebody else has written so since we read the row."""
+    now = timezone.now()
+    mine = LaunchJob.objects.filter(
+        pk=job.pk, state=JobState.INTENDED, asked_at=job.asked_at, attempts=job.attempts
+    )
+    if not mine.update(asked_at=now, attempts=job.attempts + 1, due_at=now + _settle_time()):
+        return False
+    job.asked_at, job.attempts = now, job.attempts + 1
+    return True
+
+
+def _intend(job: LaunchJob, look: _Look) -> bool:
+    """Take a place in the quotas and commit the intent, or say why the job has to wait.
+
+    The watch's row lock lets one execution at a time count and take a place.
+    """
+    with transaction.atomic():
+        JobWatch.objects.get_or_create(account=job.account, region=job.region)
+        JobWatch.objects.select_for_update().get(account=job.account, region=job.region)
+        why = _why_wait(job, look)
+        if why:
+            _wait(job, why, after=_seconds(settings.POLL_FASTEST_SECONDS * 5))
+            return False
+        move(
+            job,
+            JobState.INTENDED,
+            lifecycle=JOB,
+            intended_at=timezone.now(),
+            asked_at=None,
+            message="",
+            known_job_ids=[found.job_id for found in look.jobs if _same(job, found)],
+            due_at=timezone.now(),
+        )
+        job.servers.filter(state=ServerState.PENDING).update(phase=Phase.REQUESTED, message="")
+    return True
+
+
+def _why_wait(job: LaunchJob, look: _Look) -> str:
+    running = look.running()
+    ours = LaunchJob.objects.filter(account=job.account, region=job.region)
+    listed = [found.job_id for found in look.jobs]
+    newer = ours.filter(state=JobState.STARTED).exclude(drs_job_id__in=listed)
+    unlisted = [
+        *ours.filter(state=JobState.INTENDED).values_list("server_ids", flat=True),
+        *newer.values_list("server_ids", flat=True),
+    ]
+    busy = {server: found.job_id for found in running for server in found.server_ids}
+    held = sorted(set(job.server_ids) & busy.keys())
+    if held:
+        return f"{held[0]} is in DRS job {busy[held[0]]}, and a server can be in one job only"
+    load = quota.Load(
+        jobs=len(running) + len(unlisted),
+        servers=sum(len(found.participants) for found in running) + sum(map(len, unlisted)),
+    )
+    return quota.why_wait(len(job.server_ids), load)
+
+
+def _not_answered(job: LaunchJob, error: AwsError) -> None:
+    if error.ambiguous:
+        message = f"Whether DRS heard it is not known; looking for its job. {error.message}"
+        _postpone(job, message, after=_settle_time())
+    elif error.failure == Failure.CONFLICT:
+        _conflict(job, error)
+    elif error.passing or error.failure == Failure.QUOTA:
+        _back_to_queue(job, error)
+    elif error.failure == Failure.CREDENTIALS and job.refusals < 2:  # noqa: PLR2004  # two more tries
+        forget_sessions()  # a session may have been revoked
+        _back_to_queue(job, error)
+    else:
+        refusals.refuse(job, error)
+
+
+def _conflict(job: LaunchJob, error: AwsError) -> None:
+    """DRS says Conflict for a server in a running job, and for much else. So look."""
+    try:
+        look = _look(job, since=timezone.now() - LOOK_BACK)
+    except AwsError as lost:
+        _postpone(job, lost.detail, after=_retry_after(job, lost))
+        return
+    found = _answer_to(job, look)
+    busy = {server for running in look.running() for server in running.server_ids}
+    if found is not None:
+        adopt(job, found, said="DRS had started it when it was asked before.")
+    elif busy & set(job.server_ids):
+        _back_to_queue(job, error)
+    else:
+        refusals.refuse(job, error)
+
+
+def _look(job: LaunchJob, *, since: datetime) -> _Look:
+    return _Look(tuple(aws.Drs(_scope(job)).jobs_since(since)))
+
+
+def _answer_to(job: LaunchJob, look: _Look) -> aws.Job | None:
+    """The job that DRS made of `job`: the same servers and kind, and nobody else's."""
+    candidates = [
+        found for found in look.jobs if _same(job, found) and found.job_id not in job.known_job_ids
+    ]
+    taken = set(
+        LaunchJob.objects.filter(
+            account=job.account,
+            region=job.region,
+            drs_job_id__in=[found.job_id for found in candidates],
+        ).values_list("drs_job_id", flat=True)
+    )
+    free = [found for found in candidates if found.job_id not in taken]
+    return free[-1] if free else None  # newest first: ours is the first after we asked
+
+
+def _same(job: LaunchJob, found: aws.Job) -> bool:
+    wanted = _INITIATED_BY[Kind(job.kind)]
+    return found.initiated_by == wanted and found.server_ids == frozenset(job.server_ids)
+
+
+@transaction.atomic
+def _lose(job: LaunchJob, error: AwsError) -> None:
+    """Give up: whether DRS launched the servers can no longer be found out."""
+    message = f"Whether DRS has launched it could not be found out: {error.message}"
+    now = timezone.now()
+    move(job, JobState.LOST, lifecycle=JOB, message=message[:2000], ended_at=now)
+    job.servers.filter(state=ServerState.PENDING).update(
+        state=ServerState.UNKNOWN, message=message, finished_at=now
+    )
+    note(job.execution, "job.lost", f"{job}: {message}", wave=job.wave)
+
+
+def _wait(job: LaunchJob, why: str, *, after: timedelta, failed: bool = False) -> None:
+    """Leave a QUEUED job where it is, and say why it waits. Said once per reason."""
+    with transaction.atomic():
+        if why != job.message:
+            note(job.execution, "job.waiting", f"{job} waits: {why}", wave=job.wave)
+            job.servers.filter(state=ServerState.PENDING).update(phase=Phase.QUEUED, message=why)
+        LaunchJob.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
+            message=why[:2000],
+            due_at=timezone.now() + after,
+            attempts=job.attempts + 1 if failed else 0,
+        )
+
+
+def _postpone(job: LaunchJob, why: str, *, after: timedelta) -> None:
+    """Leave an INTENDED job where it is, and look again later."""
+    with transaction.atomic():
+        if why and why != job.message:
+            note(job.execution, "job.answer_lost", f"{job}: {why}", wave=job.wave)
+        LaunchJob.objects.filter(pk=job.pk, state=JobState.INTENDED).update(
+            message=why[:2000], due_at=timezone.now() + after
+        )
+        mark("WaveStatus", job.wave_id)
+
+
+def _back_to_queue(job: LaunchJob, error: AwsError) -> None:
+    """DRS certainly did not do it: let the job wait in line again."""
+    after = _retry_after(job, error)
+    with transaction.atomic():
+        move(
+            job,
+            JobState.QUEUED,
+            lifecycle=JOB,
+            asked_at=None,
+            intended_at=None,
+            refusals=job.refusals + 1,
+            due_at=timezone.now() + after,
+            message=error.message[:2000],
+        )
+        job.servers.filter(state=ServerState.PENDING).update(
+            phase=Phase.QUEUED, message=error.message
+        )
+        said = f"{job} waits, and is tried again: {error.message}"
+        note(job.execution, "job.waiting", said, wave=job.wave)
+
+
+def _retry_after(job: LaunchJob, error: AwsError) -> timedelta:
+    fastest = _seconds(settings.POLL_FASTEST_SECONDS)
+    return schedule.retry_after(job.attempts + 1, fastest=fastest, asked_for=error.retry_after)
+
+
+def _scope(job: LaunchJob) -> Scope:
+    return job.account.scope(job.region)
+
+
+def _settle_time() -> timedelta:
+    return _seconds(settings.LAUNCH_SETTLE_SECONDS)
+
+
+def _seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)

@@ -1,0 +1,141 @@
+"""Writing down what a poll saw of a launch job and its servers."""
+
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.utils import timezone
+
+from drportal.aws.drs import Job
+from drportal.jobs import hint
+from drportal.mirror.services import mark
+from drportal.state import move
+from recovery.engine import outcome
+from recovery.engine.verdicts import Judgement, ServerLog, judge
+from recovery.models import Execution, LaunchJob, WaveServer
+from recovery.services import leases
+from recovery.services.events import note
+from recovery.services.waves import release_claims
+from recovery.states import EXECUTION, JOB, SERVER, JobState, Phase, ServerState
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one poll saw of one launch job. `found` is None if DRS did not list it; `gone`, if it
+    has not done so for long. `instances` are the job's own recovery instances, by server id.
+    """
+
+    job: LaunchJob
+    found: Job | None
+    log: dict[str, ServerLog] = field(default_factory=dict)
+    instances: dict[str, str] = field(default_factory=dict)
+    gone: bool = False
+
+
+def take_in(sight: Sight) -> bool:
+    """Write what was seen, in one transaction, and return whether it was anything new."""
+    with transaction.atomic():
+        if sight.found is None:
+            return _lost(sight.job) if sight.gone else False
+        changed = _servers(sight, sight.found)
+        if sight.found.completed:
+            _ended(sight.job, sight.found)
+        elif sight.found.status != sight.job.drs_status:
+            LaunchJob.objects.filter(pk=sight.job.pk).update(drs_status=sight.found.status)
+            changed = True
+        if changed or sight.found.completed:
+            mark("WaveStatus", sight.job.wave_id)
+            mark("ExecutionHistory", sight.job.execution_id)
+        return changed or sight.found.completed
+
+
+def _servers(sight: Sight, found: Job) -> bool:
+    words = {entry.server_id: entry for entry in found.participants}
+    servers = list(sight.job.servers.select_for_update().order_by("pk"))
+    changed = []
+    for server in servers:
+        entry = words.get(server.server_id)
+        log = sight.log.get(server.server_id, ServerLog())
+        told = entry.recovery_instance_id if entry else ""
+        instance = told or sight.instances.get(server.server_id, "") or log.instance_id
+        status = entry.launch_status if entry else ""
+        judged = judge(
+            launch_status=status,
+            log=log,
+            completed=found.completed,
+            instance_id=sight.instances.get(server.server_id, ""),
+        )
+        if _update(server, judged, status=status, phase=log.phase, instance=instance):
+            changed.append(server)
+        _move(sight.job, server, judged)
+    WaveServer.objects.bulk_update(
+        changed, ["phase", "message", "launch_status", "recovery_instance_id"]
+    )
+    return bool(changed)
+
+
+def _update(
+    server: WaveServer, judged: Judgement, *, status: str, phase: Phase, instance: str
+) -> bool:
+    """Set what a poll may set at any time, and return whether anything is new."""
+    if judged.state in {ServerState.FAILED, ServerState.SKIPPED} and phase == Phase.DONE:
+        phase = Phase(server.phase)
+    seen = {
+        "phase": Phase.DONE if judged.state == ServerState.LAUNCHED else phase,
+        "message": judged.message or ("" if judged.state in SERVER.terminal else server.message),
+        "launch_status": status,
+        "recovery_instance_id": instance or server.recovery_instance_id,
+    }
+    new = judged.state != server.state or any(
+        getattr(server, name) != value for name, value in seen.items()
+    )
+    for name, value in seen.items():
+        setattr(server, name, value)
+    return new
+
+
+def _move(job: LaunchJob, server: WaveServer, judged: Judgement) -> None:
+    if judged.state == server.state or not SERVER.allows(server.state, judged.state):
+        return
+    final = judged.state in outcome.FINAL
+    now = timezone.now()
+    move(server, judged.state, lifecycle=SERVER, finished_at=now if final else None)
+    if judged.state == ServerState.LAUNCHED:
+        said = f"{server} launched as {server.recovery_instance_id or 'an instance'}."
+    else:
+        said = f"{server}: {judged.message}"
+    if final:
+        kind = f"server.{judged.state.lower()}"
+        note(job.execution, kind, said, wave=job.wave, server=server)
+
+
+def _ended(job: LaunchJob, found: Job) -> None:
+    ended_at = found.ended_at or timezone.now()
+    move(job, JobState.ENDED, lifecycle=JOB, drs_status=found.status, ended_at=ended_at)
+    note(job.execution, "job.ended", f"{job} has ended.", wave=job.wave)
+    _wake(job)
+
+
+def _lost(job: LaunchJob) -> bool:
+    message = f"DRS no longer lists {job.drs_job_id}; what became of it is not known."
+    now = timezone.now()
+    move(job, JobState.LOST, lifecycle=JOB, message=message, ended_at=now)
+    job.servers.filter(state=ServerState.LAUNCHING).update(
+        state=ServerState.UNKNOWN, message=message, finished_at=now
+    )
+    note(job.execution, "job.lost", message, wave=job.wave)
+    _wake(job)
+    return True
+
+
+def _wake(job: LaunchJob) -> None:
+    """Let the execution go on, and those that wait for the place that is free now."""
+    now = timezone.now()
+    execution = Execution.objects.get(pk=job.execution_id)
+    if execution.state in EXECUTION.terminal:
+        release_claims(execution)
+    queued = LaunchJob.objects.filter(account=job.account, region=job.region, state=JobState.QUEUED)
+    waiting = set(queued.values_list("execution_id", flat=True))
+    queued.update(due_at=now)
+    for execution_id in sorted({job.execution_id} | waiting):
+        leases.sooner(Execution.objects.active().filter(pk=execution_id), now)
+        hint("recovery.advance", execution_id=str(execution_id))

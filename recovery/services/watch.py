@@ -1,0 +1,132 @@
+"""Watching DRS: one poll per account and Region tells of every launch job that lives there.
+
+What is seen is written as it is seen. An AWS that does not answer delays the watch and is shown;
+it changes no server. A job is watched to its end even when its execution has ended before.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from drportal.aws.drs import Drs, Job
+from drportal.aws.errors import AwsError
+from drportal.aws.scope import Scope
+from drportal.observability import checkpoint
+from drportal.transactions import reaches_outside
+from recovery.engine import schedule
+from recovery.engine.verdicts import read_log
+from recovery.models import JobWatch, LaunchJob
+from recovery.services import facts, leases, sightings
+from recovery.services.launches import SKEW
+from recovery.services.sightings import Sight
+from recovery.states import JobState
+
+logger = logging.getLogger(__name__)
+
+# A job that DRS has not listed for so long will not come back.
+GONE_AFTER: Final = timedelta(hours=1)
+
+
+@reaches_outside
+def poll(watch_id: int) -> None:
+    """Look once at one account and Region, unless it is not due or somebody else looks."""
+    with leases.held(JobWatch, watch_id) as lease:
+        if lease is None:
+            return
+        watch = JobWatch.objects.select_related("account").get(pk=watch_id)
+        checkpoint("watch.leased", watch_id=str(watch_id))
+        try:
+            lease.next_due_at = _look(watch, lease)
+        except leases.LeaseLost:
+            logger.warning("Another worker has taken over %s", watch)
+            return
+    checkpoint("watch.released", watch_id=str(watch_id))
+
+
+def due(now: datetime) -> list[int]:
+    """The watches to be polled now, longest due first."""
+    free = Q(leased_until=None) | Q(leased_until__lte=now)
+    found = JobWatch.objects.filter(free, due_at__lte=now).order_by("due_at")
+    return list(found.values_list("pk", flat=True)[:1000])
+
+
+def _look(watch: JobWatch, lease: leases.Lease) -> datetime | None:
+    jobs = list(
+        LaunchJob.objects.filter(
+            account=watch.account, region=watch.region, state=JobState.STARTED
+        ).select_related("execution", "wave", "account")
+    )
+    wanting = facts.wanting(watch.account.account_id, watch.region)
+    if not jobs and not wanting:
+        return None
+    scope = watch.account.scope(watch.region)
+    try:
+        sights, error = _see(scope, jobs)
+    except AwsError as lost:
+        return _failed(watch, lost)
+    checkpoint("watch.seen", watch_id=str(watch.pk))
+    lease.must_be_held()
+    changed = [sightings.take_in(sight) for sight in sights]
+    checkpoint("watch.written", watch_id=str(watch.pk))
+    error = facts.fill_in(scope) or error
+    return _failed(watch, error) if error else _went_well(watch, changed=any(changed))
+
+
+def _see(scope: Scope, jobs: Sequence[LaunchJob]) -> tuple[list[Sight], AwsError | None]:
+    """What DRS shows of `jobs`. One whose details do not come is left for the next poll."""
+    if not jobs:
+        return [], None
+    drs = Drs(scope)
+    since = min(job.asked_at or job.created_at for job in jobs) - SKEW
+    listed = {found.job_id: found for found in drs.jobs_since(since)}
+    sights, error = [], None
+    for job in jobs:
+        try:
+            sights.append(_details(drs, job, listed.get(job.drs_job_id)))
+        except AwsError as lost:
+            error = lost
+    return sights, error
+
+
+def _details(drs: Drs, job: LaunchJob, found: Job | None) -> Sight:
+    if found is None:
+        gone = timezone.now() - (job.started_at or job.created_at) > GONE_AFTER
+        return Sight(job, None, gone=gone)
+    log = read_log(drs.job_log(found.job_id))
+    instances = {}
+    if found.completed:
+        instances = {
+            instance.server_id: instance.instance_id
+            for instance in drs.recovery_instances(job.server_ids)
+            if instance.job_id == found.job_id
+        }
+    return Sight(job, found, log=log, instances=instances)
+
+
+def _went_well(watch: JobWatch, *, changed: bool) -> datetime:
+    now = timezone.now()
+    changed_at = now if changed or watch.changed_at is None else watch.changed_at
+    JobWatch.objects.filter(pk=watch.pk).update(
+        polled_at=now, changed_at=changed_at, failures=0, message=""
+    )
+    return now + schedule.poll_after(
+        now - changed_at,
+        fastest=timedelta(seconds=settings.POLL_FASTEST_SECONDS),
+        slowest=timedelta(seconds=settings.POLL_SLOWEST_SECONDS),
+    )
+
+
+def _failed(watch: JobWatch, error: AwsError) -> datetime:
+    logger.warning("%s: %s", watch, error.detail)
+    JobWatch.objects.filter(pk=watch.pk).update(
+        failures=F("failures") + 1, message=error.detail[:2000]
+    )
+    fastest = timedelta(seconds=settings.POLL_FASTEST_SECONDS)
+    return timezone.now() + schedule.retry_after(
+        watch.failures + 1, fastest=fastest, asked_for=error.retry_after
+    )

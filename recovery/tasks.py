@@ -1,0 +1,35 @@
+"""Recovery's jobs. Each may run too often, or twice at once: leases and the journal decide."""
+
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from drportal.jobs import Job
+from recovery.services import advance as engine
+from recovery.services import watch as watching
+
+# A look that comes late is worth nothing: the next one is on its way.
+_WORTH_SECONDS = 10
+
+
+@shared_task(base=Job, name="recovery.tick")
+def tick(**_: object) -> None:
+    """Beat's heartbeat for the engine: ask for everything that is due."""
+    now = timezone.now()
+    for watch_id in watching.due(now):
+        watch.apply_async(kwargs={"watch_id": watch_id}, expires=_WORTH_SECONDS)
+    for execution_id in engine.due(now):
+        advance.apply_async(kwargs={"execution_id": str(execution_id)}, expires=_WORTH_SECONDS)
+
+
+@shared_task(base=Job, name="recovery.advance")
+def advance(*, execution_id: str, **_: object) -> None:
+    """Take one execution as far as it goes without waiting."""
+    engine.advance(UUID(execution_id))
+
+
+@shared_task(base=Job, name="recovery.watch")
+def watch(*, watch_id: int, **_: object) -> None:
+    """Poll one account and Region in which launch jobs live."""
+    watching.poll(watch_id)
