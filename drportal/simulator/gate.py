@@ -106,6 +106,8 @@ def _place(call: Call) -> dict[str, str]:
 
 
 def _refused(wanted: Asked, call: Call, session: Session | None) -> Answer | None:
+    if wanted.service == "drs" and call.region not in drs_backends[call.account]:
+        raise AnswerLost(Loss.UNREACHABLE)  # there is no such endpoint
     fault = world.faults.strike(*BEFORE, **_place(call))
     if fault is not None:
         return _struck(fault, call)
@@ -148,7 +150,9 @@ def _carried_out(wanted: Asked, call: Call, proceed: Callable[[str], Answer]) ->
         _settle(call)
     token = current_call.set(call)
     try:
-        answered = proceed(call.account)
+        # moto does not expect two calls at once; DynamoDB's conditions, for one, would not hold.
+        with world.lock:
+            answered = proceed(call.account)
     finally:
         current_call.reset(token)
     succeeded = error_code(answered) is None

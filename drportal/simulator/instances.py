@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.ec2.models.instances import Instance
 
-from drportal.simulator import ec2
+from drportal.simulator import ec2, reversal
 from drportal.simulator.handlers import Handler
 from drportal.simulator.models import DRSBackend
 from drportal.simulator.paging import page
@@ -47,7 +47,9 @@ def add(
         failback=Failback(state=state),
     )
     backend.instances[made.id] = made
-    backend.tags[made.arn] = {tag["key"]: tag["value"] for tag in instance.get_tags()}
+    backend.tags[made.arn] = {
+        tag["key"]: tag["value"] for tag in instance.get_tags() if not tag["key"].startswith("aws:")
+    }
     server.recovery_instance_id = made.id
     server.launched = instance
     return made
@@ -102,6 +104,7 @@ def described(
     backend: DRSBackend, instance: RecoveryInstance, existing: set[str]
 ) -> dict[str, Any]:
     """The wire shape RecoveryInstance. `existing` is from `ec2.existing_ids`."""
+    instance = reversal.current(instance)
     shape: dict[str, Any] = {
         "ec2InstanceID": instance.id,
         "ec2InstanceState": ec2.described_state(instance.ec2, existing),
@@ -109,11 +112,7 @@ def described(
         "recoveryInstanceID": instance.id,
         "sourceServerID": instance.server_id,
         "arn": instance.arn,
-        "tags": {
-            key: value
-            for key, value in backend.tags[instance.arn].items()
-            if not key.startswith("aws:")
-        },
+        "tags": dict(backend.tags[instance.arn]),
         "isDrill": instance.is_drill,
         "pointInTimeSnapshotDateTime": timestamp(instance.point_in_time),
         "originEnvironment": "AWS" if instance.origin else "ON_PREMISES",

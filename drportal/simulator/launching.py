@@ -12,15 +12,15 @@ from functools import partial
 from typing import Any
 
 from moto.ec2.models.instances import Instance
+from moto.moto_api._internal import mock_random
 
 from drportal.simulator import ec2, instances, jobs, launch_actions
 from drportal.simulator.faults import LAUNCH, Fault, Kind
-from drportal.simulator.identifiers import fresh
 from drportal.simulator.models import DRSBackend
 from drportal.simulator.replication import names, progress
 from drportal.simulator.resources import Job, Participant, SourceServer
 from drportal.simulator.settings import Timing
-from drportal.simulator.snapshots import consistent_until, points
+from drportal.simulator.snapshots import points
 from drportal.simulator.world import world
 
 _AFTER_START = timedelta(seconds=0.4)
@@ -82,12 +82,18 @@ class Course:
             server=names(self.server),
         )
         self.old_instance = self.server.launched
-        self.point_in_time = job.created_at
+        self.point_in_time = self._pinned_moment()
         self.conversion_server: Instance | None = None
 
     @property
     def timing(self) -> Timing:
         return world.settings.windows if self.server.windows else world.settings.linux
+
+    def _pinned_moment(self) -> datetime:
+        for point in points(self.backend, self.server):
+            if point.id == self.participant.snapshot_id:
+                return point.expected_at
+        return self.job.created_at
 
     def begin(self, at: datetime, pause: timedelta) -> None:
         """From the job's start; the first snapshot waits `pause` for the old instances to go."""
@@ -137,7 +143,8 @@ class Course:
         if self._over():
             return
         self._note(at, "SNAPSHOT_START")
-        self.point_in_time = min(at, consistent_until(progress(self.backend, self.server)))
+        # What has not arrived is not in the snapshot.
+        self.point_in_time = at - progress(self.backend, self.server, at).lag
         spread = jobs.STAGGER * len(self.job.participants)
         self._later(at, max(self.timing.snapshot, spread), self._snapshot_end)
 
@@ -150,7 +157,7 @@ class Course:
 
     def _fell_back(self, at: datetime) -> bool:
         self._note(at, "SNAPSHOT_FAIL", rawError=self._raw_error())
-        earlier = points(self.backend, self.server)
+        earlier = points(self.backend, self.server, at)
         if self.fault and self.fault.fallback and earlier:
             self._note(at, "USING_PREVIOUS_SNAPSHOT")
             self.point_in_time = earlier[-1].expected_at
@@ -161,10 +168,7 @@ class Course:
     def _use_pinned_point(self, at: datetime) -> None:
         if self._over():
             return
-        wanted = self.participant.snapshot_id
-        pinned = [each for each in points(self.backend, self.server) if each.id == wanted]
-        if pinned:
-            self.point_in_time = pinned[0].expected_at
+        # The moment of the pinned point was noted when the job was made: by now it may be gone.
         self._later(at, self.timing.before_conversion, self._conversion_start)
 
     def _conversion_start(self, at: datetime) -> None:
@@ -241,7 +245,7 @@ class Course:
 
     def _run_actions(self) -> None:
         self.participant.runs = [
-            {"action": action, "runId": fresh(""), "status": "SUCCEEDED"}
+            {"action": action, "runId": str(mock_random.uuid4()), "status": "SUCCEEDED"}
             for action in launch_actions.active_actions(self.backend, self.server.id)
         ]
 

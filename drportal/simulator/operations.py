@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from drportal.simulator import (
     configurations,
+    failback,
     instances,
     jobs,
     launch_actions,
     recovery,
+    reversal,
     servers,
     service,
     snapshots,
@@ -20,10 +22,12 @@ from drportal.simulator.handlers import Handler
 
 HANDLERS: dict[str, Handler] = {
     **configurations.HANDLERS,
+    **failback.HANDLERS,
     **instances.HANDLERS,
     **jobs.HANDLERS,
     **launch_actions.HANDLERS,
     **recovery.HANDLERS,
+    **reversal.HANDLERS,
     **servers.HANDLERS,
     **service.HANDLERS,
     **snapshots.HANDLERS,

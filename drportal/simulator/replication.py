@@ -64,10 +64,12 @@ def staging_server(backend: DRSBackend, server: SourceServer) -> SourceServer | 
     return staging.servers.get(extension.server_id)
 
 
-def progress(backend: DRSBackend, server: SourceServer) -> Progress:
-    """Where the replication stands now, faults included."""
+def progress(backend: DRSBackend, server: SourceServer, at: datetime | None = None) -> Progress:
+    """Where the replication stands `at` a moment, now if none is given. Faults included."""
     replicating = staging_server(backend, server) or server
-    found = _progress(replicating.replication, sum(disk.size for disk in replicating.disks))
+    elapsed = (at or world.clock.now()) - replicating.replication.since
+    size = sum(disk.size for disk in replicating.disks)
+    found = _progress(replicating.replication, size, elapsed)
     fault = world.faults.standing(
         Kind.REPLICATION_STALLED,
         account=backend.account_id,
@@ -85,8 +87,7 @@ def progress(backend: DRSBackend, server: SourceServer) -> Progress:
     )
 
 
-def _progress(set_: Replication, size: int) -> Progress:
-    elapsed = world.clock.now() - set_.since
+def _progress(set_: Replication, size: int, elapsed: timedelta) -> Progress:
     if set_.progresses:
         return _advancing(set_, size, elapsed)
     lag = set_.lag + elapsed if set_.state in FALLING_BEHIND else timedelta()

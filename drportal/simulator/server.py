@@ -78,6 +78,10 @@ class _Handler(MotoRequestHandler):
     def log(self, *_: object) -> None:
         """Quiet: the call log has every call."""
 
+    def connection_dropped(self, *_: object) -> None:
+        # werkzeug would keep the connection open, and the client would wait for its time-out.
+        self.close_connection = True
+
 
 class Running:
     """A server that runs in threads of this process, until `stop`."""

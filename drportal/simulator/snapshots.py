@@ -10,7 +10,7 @@ from drportal.simulator.handlers import Handler
 from drportal.simulator.identifiers import stable
 from drportal.simulator.models import DRSBackend
 from drportal.simulator.paging import page
-from drportal.simulator.replication import Progress, progress
+from drportal.simulator.replication import progress
 from drportal.simulator.resources import SourceServer
 from drportal.simulator.wire import parse_timestamp, timestamp
 from drportal.simulator.world import world
@@ -33,31 +33,29 @@ class Point:
     expected_at: datetime
 
 
-def points(backend: DRSBackend, server: SourceServer) -> list[Point]:
+def points(backend: DRSBackend, server: SourceServer, at: datetime | None = None) -> list[Point]:
     """The recovery points that the server's point-in-time policy keeps, oldest first."""
-    now = progress(backend, server)
+    looked_at = at or world.clock.now()
+    now = progress(backend, server, looked_at)
     if now.state in _WITHOUT_POINTS:
         return []
     policy = backend.replication_configurations[server.id]["pitPolicy"]
-    until = consistent_until(now)
+    until = looked_at - now.lag
     since = server.first_byte_at or server.added_at
     if server.replication.progresses and now.ready_at:
         since = now.ready_at
-    moments = {moment for rule in policy for moment in _moments(rule, until) if moment >= since}
+    moments = {
+        moment for rule in policy for moment in _moments(rule, until, looked_at) if moment >= since
+    }
     return [Point(stable("pit-", server.id, str(at)), at) for at in sorted(moments)]
 
 
-def consistent_until(now: Progress) -> datetime:
-    """The last moment whose data has arrived."""
-    return world.clock.now() - now.lag
-
-
-def _moments(rule: dict[str, Any], until: datetime) -> Iterator[datetime]:
+def _moments(rule: dict[str, Any], until: datetime, looked_at: datetime) -> Iterator[datetime]:
     if not rule.get("enabled", True):
         return
     unit = _UNITS[rule["units"]]
     interval = unit * rule["interval"]
-    oldest = world.clock.now() - unit * rule["retentionDuration"]
+    oldest = looked_at - unit * rule["retentionDuration"]
     at = _EPOCH + (until - _EPOCH) // interval * interval
     while at > oldest:
         yield at

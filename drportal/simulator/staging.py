@@ -21,7 +21,9 @@ from drportal.simulator.servers import add_server, described
 from drportal.simulator.staging_area import TRUST_ROLE, trusted
 from drportal.simulator.world import world
 
+# The largest pages that the model allows.
 ACCOUNTS_PAGE = 50
+SERVERS_PAGE = 300
 
 
 def create_extended_source_server(
@@ -124,7 +126,7 @@ def list_extensible_source_servers(
         key=lambda server: server.arn,
         next_token=nextToken,
         max_results=maxResults,
-        default=world.settings.default_page_size,
+        default=min(SERVERS_PAGE, world.settings.default_page_size),
         scope=f"ListExtensibleSourceServers/{stagingAccountID}",
     )
     items = [
