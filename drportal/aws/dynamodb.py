@@ -70,7 +70,7 @@ class DynamoTables:
             if error.failure is not Failure.CREDENTIALS:
                 raise
             # The credentials are another account's by now.
-            _hub_ids.clear()
+            forget_hub()
             tables = cls(Scope(Account(_hub_id(region)), region))
         return tables
 
@@ -135,7 +135,8 @@ class DynamoTables:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except dynamodb.exceptions.ConditionalCheckFailedException as error:
-                return int(error.response["Item"][version]["N"])
+                # An item without a number there is nobody's version: no version can beat it.
+                return int(error.response["Item"][version].get("N", 0))
         return None
 
     def write_batch(
@@ -237,6 +238,11 @@ def _hub_id(region: str) -> str:
             )
             _hub_ids[key] = sts.get_caller_identity()["Account"]
     return _hub_ids[key]
+
+
+def forget_hub() -> None:
+    """Ask STS again whose account the hub is: for a test, or after a change of the environment."""
+    _hub_ids.clear()
 
 
 def _definition(table: Table) -> dict[str, Any]:
