@@ -1,0 +1,69 @@
+"""The demo's drill: started, steered and followed through the REST API."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from drportal.embedded.client import Client
+from drportal.embedded.facts import WaveFacts
+
+_ENDED = {"COMPLETED", "PARTIAL", "FAILED", "CANCELLED"}
+_PAUSE = 0.5
+
+
+class DrillTookTooLong(RuntimeError):
+    """The drill had not ended when time ran out."""
+
+
+def run_drill(
+    client: Client, plan_id: str, *, show: Callable[[dict[str, Any]], None], within: float
+) -> dict[str, Any]:
+    """Start a drill of the plan, open its gates as they are reached, and follow it to its end.
+
+    Returns the execution as the API tells it at the end. Raises DrillTookTooLong.
+    """
+    started = client.post(
+        "executions", {"plan_id": plan_id, "kind": "DRILL", "reason": "Demo of the portal"}
+    )
+    deadline = time.monotonic() + within
+    opened: set[int] = set()
+    while True:
+        execution = client.get(f"executions/{started['id']}")
+        show(execution)
+        if execution["state"] in _ENDED:
+            return execution
+        for wave in execution["waves"]:
+            if wave["state"] == "WAITING" and wave["position"] not in opened:
+                opened.add(wave["position"])
+                _open_gate(client, execution, wave)
+        if time.monotonic() > deadline:
+            raise DrillTookTooLong(f"After {within:g} s the drill is {execution['state']}.")
+        time.sleep(_PAUSE)
+
+
+def wave_facts(execution: dict[str, Any]) -> list[WaveFacts]:
+    """The waves of an execution, as `facts` wants them."""
+    return [
+        WaveFacts(
+            position=wave["position"],
+            after=tuple(wave["depends_on"]),
+            servers=frozenset(
+                (server["account_id"], server["region"], server["server_id"])
+                for server in wave["servers"]
+            ),
+            gate_opened_at=_time(wave["gate_opened_at"]),
+        )
+        for wave in execution["waves"]
+    ]
+
+
+def _open_gate(client: Client, execution: dict[str, Any], wave: dict[str, Any]) -> None:
+    client.post(
+        f"executions/{execution['id']}/resume",
+        {"position": wave["position"], "comment": "Checked: the demo goes on."},
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

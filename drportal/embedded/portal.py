@@ -1,0 +1,162 @@
+"""The portal's own processes and commands on an embedded stack."""
+
+import io
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from typing import Any
+
+from drportal.embedded.processes import Child, DidNotStart
+from drportal.embedded.stack import Stack
+
+_PAUSE = 0.2
+_SYNC = "protection.sync_inventory"
+
+
+class StepFailed(RuntimeError):
+    """A step of the set-up did not do what it should. The message says what it said."""
+
+
+class Portal:
+    """The portal at one address, on the services of a stack."""
+
+    def __init__(self, stack: Stack, *, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._stack = stack
+        self._port = port
+        self._children: list[Child] = []
+
+    def load(self) -> None:
+        """Load Django's settings into this process, which runs the commands below."""
+        import os
+
+        import django
+
+        os.environ.update(self._stack.environment)
+        django.setup()
+
+    def command(self, name: str, *arguments: str) -> None:
+        """Run a management command; what it prints is in a log. Raises StepFailed."""
+        _, complaint = self._command(name, *arguments)
+        if complaint:
+            raise StepFailed(f"{name}: {complaint}")
+
+    def start_web(self) -> None:
+        """Start the web server; it answers when this returns. Raises DidNotStart."""
+        bind = f"127.0.0.1:{self._port}"
+        self._run("web", "web", "--bind", bind, within=60)
+
+    def start_workers(self) -> None:
+        """Start a worker for the engine, one for all else, and beat."""
+        self._run("worker-engine", "worker", "--name", "engine", "--queues", "engine")
+        self._run("worker", "worker", "--name", "general", "--queues", "sync,mirror,default")
+        self._run("beat", "beat")
+
+    def wait_until_ready(self, *, within: float = 60) -> None:
+        """Return once /readyz finds every part well. Raises StepFailed with what it finds."""
+        deadline = time.monotonic() + within
+        while True:
+            found = self._health("readyz")
+            if found.get("status") == "OK":
+                return
+            self.must_be_whole()
+            if time.monotonic() > deadline:
+                raise StepFailed(f"Not every part is well after {within:g} s: {json.dumps(found)}")
+            time.sleep(_PAUSE)
+
+    def must_be_whole(self) -> None:
+        """Raise DidNotStart if one of the processes has ended."""
+        for child in self._children:
+            if not child.running():
+                raise DidNotStart(f"{child.name} has ended:\n{child.log_tail()}")
+
+    def sync_inventory_by_beat(self, *, within: float = 180) -> int:
+        """Let beat send the inventory sync now; returns how many servers the run saw.
+
+        Raises StepFailed if the run does not come or does not end well.
+        """
+        from django_celery_beat.models import PeriodicTask, PeriodicTasks
+
+        asked_at = datetime.now(UTC)
+        due = PeriodicTask.objects.filter(task=_SYNC, enabled=True)
+        if not due.update(last_run_at=datetime(2000, 1, 1, tzinfo=UTC)):
+            raise StepFailed(f"{_SYNC} is not scheduled.")
+        PeriodicTasks.update_changed()
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            state, seen = self._sync_run_since(asked_at)
+            if state == "COMPLETED":
+                return seen
+            if state not in {"", "RUNNING"}:
+                raise StepFailed(f"The inventory sync ended {state}.")
+            time.sleep(_PAUSE)
+        raise StepFailed(f"No inventory sync ended within {within:g} s.")
+
+    def audit_records(self) -> int:
+        """How many audit records the database holds."""
+        return int(self._one("SELECT count(*) FROM audit_auditrecord")[0])
+
+    def mirror(self, *, within: float = 60) -> dict[str, int]:
+        """How far DynamoDB is behind the database, and on how many objects they differ.
+
+        What is on its way may take a moment, so this asks until nothing is, or time runs out.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            printed, complaint = self._command("mirror", "verify", "--json")
+            if not printed:
+                raise StepFailed(f"The mirror could not be compared: {complaint}")
+            found = json.loads(printed)
+            result = {"behind": found["behind"], "differences": len(found["differences"])}
+            if not any(result.values()) or time.monotonic() > deadline:
+                return result
+            time.sleep(1)
+
+    def _command(self, name: str, *arguments: str) -> tuple[str, str]:
+        """What the command printed, and what it complained of."""
+        from django.core.management import CommandError, call_command
+
+        output, complaint = io.StringIO(), ""
+        try:
+            call_command(name, *arguments, stdout=output, stderr=output)
+        except CommandError as error:
+            complaint = str(error)
+        with (self._stack.logs / "commands.log").open("a") as log:
+            log.write(f"--- {name} {' '.join(arguments)}\n{output.getvalue()}{complaint}\n")
+        return output.getvalue(), complaint
+
+    def _sync_run_since(self, when: datetime) -> tuple[str, int]:
+        row = self._one(
+            "SELECT state, seen FROM protection_syncrun WHERE started_at >= %s"
+            " AND kind = 'INVENTORY' ORDER BY started_at LIMIT 1",
+            when,
+        )
+        return (str(row[0]), int(row[1])) if row else ("", 0)
+
+    def _one(self, query: str, *parameters: datetime) -> tuple[Any, ...]:
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row or ()
+
+    def _run(self, name: str, *arguments: str, within: float = 0) -> None:
+        ready = (lambda: bool(self._health("healthz"))) if within else None
+        command = [sys.executable, "manage.py", "run", *arguments]
+        self._children.append(self._stack.run(name, command, ready=ready, within=within))
+
+    def _health(self, page: str) -> dict[str, Any]:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"{self.url}/{page}", timeout=5) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                found = json.load(error) if error.headers.get_content_subtype() == "json" else {}
+        except OSError:
+            found = {}
+        return found
