@@ -18,6 +18,8 @@ from botocore.model import OperationModel, ServiceModel, Shape
 
 INT32 = 2**31 - 1
 INT64 = 2**63 - 1
+# The model gives EbsVolumeID at most 19 characters, and a pattern that takes EC2's ids of 21.
+UNBOUNDED = frozenset({"EbsVolumeID"})
 SHOWN = 80  # characters of a refused value that a message repeats
 
 
@@ -159,7 +161,7 @@ def _breaches(value: Any, shape: Shape, rules: Rules, name: str) -> Iterator[Pro
 
 def _bounds(value: Any, shape: Shape, name: str) -> Iterator[Problem]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    if least is None and most is None:
+    if (least is None and most is None) or shape.name in UNBOUNDED:
         return
     counted = shape.type_name in {"string", "list", "map"}
     size = len(value) if counted else value

@@ -1,5 +1,7 @@
 """The acts about launches and what ends them."""
 
+from typing import Any
+
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.world import world
 from tests.simulator.fidelity.estate import server_id

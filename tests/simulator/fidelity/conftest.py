@@ -6,12 +6,15 @@ from moto import mock_aws
 from drportal.simulator.clock import ManualClock
 from drportal.simulator.registration import register
 from drportal.simulator.world import world
-from tests.simulator.fidelity.estate import build
+from tests.simulator.fidelity.estate import backend_of, build
+from tests.simulator.fidelity.player import AWAY, Player, client
+from tests.simulator.fidelity.recording import Recording, record
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": AWAY,
 }
 
 
@@ -27,10 +30,37 @@ def keys() -> Iterator[None]:
 
 
 @pytest.fixture
-def estate(keys: None) -> Iterator[ManualClock]:
-    """The estate in process, new for this test, initialized; its clock."""
+def clock(keys: None) -> Iterator[ManualClock]:
+    """The estate in process, new for this test and initialized, and its clock."""
     register()
     with mock_aws():
-        clock = build()
-        yield clock
+        made = build()
+        backend_of().initialized = True
+        yield made
         world.reset()
+
+
+@pytest.fixture
+def player(clock: ManualClock) -> Player:
+    return Player(client)
+
+
+def _recorded(*, strict: bool) -> Recording:
+    register()
+    with mock_aws():
+        try:
+            return record(client, strict=strict)
+        finally:
+            world.reset()
+
+
+@pytest.fixture(scope="session")
+def recorded(keys: None) -> Recording:
+    """The long run as DRS really answers."""
+    return _recorded(strict=False)
+
+
+@pytest.fixture(scope="session")
+def recorded_strictly(keys: None) -> Recording:
+    """The long run with the deviations of DRS from its model switched off."""
+    return _recorded(strict=True)

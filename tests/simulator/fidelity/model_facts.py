@@ -56,8 +56,11 @@ def _shape(raw: dict[str, Any]) -> dict[str, Any]:
     return limits
 
 
+SERVICE: dict[str, Any] = facts()
+
+
 def main() -> None:
-    SNAPSHOT.write_text(json.dumps(facts(), indent=1, sort_keys=True) + "\n")
+    SNAPSHOT.write_text(json.dumps(SERVICE, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

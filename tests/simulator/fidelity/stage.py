@@ -17,7 +17,7 @@ UNKNOWN = {
     "rct": "rct-00000000000000000",
     "point": "pit-00000000000000000",
 }
-STEP = timedelta(seconds=45)
+STEP = timedelta(seconds=75)
 
 
 class Stage(Player):
@@ -43,7 +43,8 @@ class Stage(Player):
             seen = self.call("DescribeJobs", **place, **wanted)["items"][0]
             log = self.call("DescribeJobLogItems", **place, jobID=job)["items"]
             self.call("DescribeRecoveryInstances", **place)
-            self.call("DescribeSourceServers", **place)
+            taking_part = [each["sourceServerID"] for each in seen["participatingServers"]]
+            self.call("DescribeSourceServers", **place, filters={"sourceServerIDs": taking_part})
             if seen["status"] == "COMPLETED":
                 self.jobs[job], self.logs[job] = seen, log
                 return
