@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, linux/prctl.h
-_PAUSE = 0.02
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 
 
 class DidNotStart(RuntimeError):
@@ -84,6 +84,7 @@ def start(
 def wait_until(ready: Callable[[], bool], child: Child, *, within: float = 30) -> None:
     """Return once `ready` answers True; raise `DidNotStart` if the child ends or time runs out."""
     deadline = time.monotonic() + within
+    pause = _SHORTEST_PAUSE
     while not ready():
         if not child.running():
             code = child.process.returncode
@@ -92,7 +93,8 @@ def wait_until(ready: Callable[[], bool], child: Child, *, within: float = 30) -
             raise DidNotStart(
                 f"{child.name} was not ready within {within:g} s:\n{child.log_tail()}"
             )
-        time.sleep(_PAUSE)
+        time.sleep(pause)
+        pause = min(_LONGEST_PAUSE, pause * 1.5)
 
 
 def signal_group(group: int, number: signal.Signals) -> None:

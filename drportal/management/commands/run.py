@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-_QUEUES = "engine,sync,mirror,default"
+ALL_QUEUES = "engine,sync,mirror,default"
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         web.add_argument("--workers", type=int, default=2)
         web.add_argument("--threads", type=int, default=4)
         worker = processes.add_parser("worker", help="carries out tasks")
-        worker.add_argument("--queues", default=_QUEUES, help="default: %(default)s")
+        worker.add_argument("--queues", default=ALL_QUEUES, help="default: %(default)s")
         worker.add_argument("--concurrency", type=int, default=4)
         worker.add_argument("--name", default="worker", help="unique on this host")
         processes.add_parser("beat", help="starts scheduled tasks; run exactly one")
