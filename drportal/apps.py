@@ -1,6 +1,13 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 from drportal.checks import register_checks
+
+
+def _configure_celery() -> None:
+    """Whoever asks for a task, web or command, must know the broker."""
+    import_module("drportal.celery")
 
 
 class PortalConfig(AppConfig):
@@ -12,3 +19,4 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         register_checks()
+        _configure_celery()
