@@ -1,12 +1,17 @@
 """What DRS and the network do on a bad day: every server is named, none is lost or doubled."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from drportal.aws.drs import Drs
 from drportal.simulator.faults import Fault, Kind
+from drportal.simulator.models import drs_backends
 from drportal.simulator.world import world
+from protection.models import TargetAccount
 from recovery.models import JobWatch, LaunchJob, ServerClaim, Wave
 from recovery.services import advance, watch
 from recovery.states import ExecutionState, JobState, ServerState, WaveState
@@ -16,6 +21,7 @@ from tests.worlds import (
     SOUTH,
     drill,
     group_of,
+    known,
     launches,
     plan_of,
     registered,
@@ -29,8 +35,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def id_of(name: str) -> str:
-    from tests.worlds import known
-
     return known(name).server_id
 
 
@@ -50,12 +54,8 @@ def fault(kind: Kind, **more) -> None:
 
 def drs_jobs() -> list[list[str]]:
     """The server sets of the launch jobs that DRS really has."""
-    from drportal.simulator.models import drs_backends
-
     return [
-        sorted(entry.server_id for entry in job.participants.values())
-        if isinstance(job.participants, dict)
-        else sorted(entry.server_id for entry in job.participants)
+        sorted(entry.server_id for entry in job.participants)
         for account in (NORTH, SOUTH)
         for job in drs_backends[account][EAST].jobs.values()
     ]
@@ -172,8 +172,6 @@ def test_a_denied_launch_fails_its_servers_with_the_reason(plan, driver):
 
 
 def test_one_server_that_drs_refuses_does_not_keep_the_others_down(plan, driver):
-    from drportal.simulator.models import drs_backends
-
     backend = drs_backends[NORTH][EAST]
     del backend.servers[id_of("db-2")]  # gone from DRS since the inventory was listed
     execution = drill(plan)
@@ -187,10 +185,6 @@ def test_one_server_that_drs_refuses_does_not_keep_the_others_down(plan, driver)
 def test_a_wave_in_line_says_what_it_waits_for(aws, driver):
     world_of([server(f"app-{n}") for n in range(5)])
     registered()
-    world.settings.quotas.concurrent_jobs = 20
-    from drportal.aws.drs import Drs
-    from protection.models import TargetAccount
-
     plan = plan_of(wave("Applications", group_of("app")))
     drs = Drs(TargetAccount.objects.get(account_id=NORTH).scope(EAST))
     drs.start_recovery([id_of("app-0")], drill=False)  # somebody, in the console
@@ -205,10 +199,6 @@ def test_a_wave_in_line_says_what_it_waits_for(aws, driver):
 
 
 def test_two_workers_at_once_do_the_work_once(plan):
-    from concurrent.futures import ThreadPoolExecutor
-
-    from django.db import connection
-
     execution = drill(plan)
 
     def work(_):
