@@ -1,6 +1,5 @@
 """DynamoDB in the hub account: the tables that the mirror writes."""
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ Item = dict[str, Any]
 
 BATCH: Final = 25  # requests that one BatchWriteItem takes (botocore model)
 TTL_ATTRIBUTE: Final = "TTL"  # epoch seconds; DynamoDB removes the item some time after
-_LARGEST_NUMBER = Decimal("9.9999999999999999999999999999999999999E+125")  # DynamoDB guide
-_MOST_DIGITS = 38  # DynamoDB guide
+_NUMBERS_END = 10**38  # DynamoDB keeps 38 digits (DynamoDB guide)
 _POLL_SECONDS = 0.5
 
 _serializer = TypeSerializer()
@@ -54,7 +52,8 @@ class Table:
 class DynamoTables:
     """The tables of the hub account in one Region. Every method raises AwsError.
 
-    Items are plain Python: strings, whole numbers, booleans, None, bytes, lists and dicts.
+    Items are plain Python: strings, whole numbers, booleans, None, bytes, lists and dicts. Numbers
+    that are not whole, or too long for DynamoDB, are kept as text.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -280,22 +279,15 @@ def _serialized(item: Item) -> dict[str, Any]:
 def _storable(value: Any) -> Any:
     if isinstance(value, bool | str | bytes) or value is None:
         return value
-    if isinstance(value, int | float | Decimal):
-        return _number(value)
+    if isinstance(value, int) and abs(value) < _NUMBERS_END:
+        return value
+    if isinstance(value, int | float):
+        return str(value)
     if isinstance(value, Mapping):
         return {str(name): _storable(held) for name, held in value.items()}
     if isinstance(value, list | tuple):
         return [_storable(held) for held in value]
     raise TypeError(f"DynamoDB holds no {type(value).__name__}")
-
-
-def _number(value: float | Decimal) -> Decimal | str:
-    # What DynamoDB's numbers cannot hold is kept as text.
-    number = Decimal(str(value))
-    finite = math.isfinite(number)
-    if finite and abs(number) <= _LARGEST_NUMBER and len(number.as_tuple().digits) <= _MOST_DIGITS:
-        return number
-    return str(value)
 
 
 def _deserialized(attributes: Mapping[str, Any]) -> Item:

@@ -12,13 +12,13 @@ PACKED: Final = "Gzip"  # ends the name of an attribute that holds gzipped JSON
 ROOM: Final = 350 * 1024  # bytes; an item ends at 400 KB (DynamoDB guide)
 
 
-def packed(item: Item) -> Item:
-    """`item` with its largest lists and maps compressed until it fits into `ROOM`."""
+def packed(item: Item, *, room: int = ROOM) -> Item:
+    """`item` with its largest lists and maps compressed until it fits into `room` bytes."""
     made = dict(item)
     sizes = {name: stored_size({name: made[name]}) for name in made}
     large = [name for name in made if isinstance(made[name], list | dict)]
     for name in sorted(large, key=sizes.__getitem__, reverse=True):
-        if stored_size(made) <= ROOM:
+        if stored_size(made) <= room:
             break
         text = json.dumps(as_stored({name: made.pop(name)})[name], sort_keys=True)
         made[f"{name}{PACKED}"] = gzip.compress(text.encode(), mtime=0)
