@@ -1,8 +1,20 @@
 """Every path of the portal. This module composes: it may see all apps, and none sees it."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from drportal.api.urls import nowhere_else
+
+handler400 = "drportal.api.problem.bad_request"
+handler403 = "drportal.api.problem.permission_denied"
+handler404 = "drportal.api.problem.not_found"
+handler500 = "drportal.api.problem.server_error"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include("audit.api.urls")),
+    path("api/v1/", include("protection.api.urls")),
+    path("api/v1/", include("recovery.api.urls")),
+    path("api/v1/", include("drportal.api.urls")),
+    path("api/", include(nowhere_else)),
 ]

@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from audit.services import record, record_failure
 from drportal.actor import Actor
+from drportal.jobs import hint
 from protection.choices import SyncKind, SyncState
 from protection.errors import SyncAlreadyRunning
 from protection.models import SyncRun
 
 # A run says that it is alive after every account and Region; the slowest answer takes less.
 _LEASE = timedelta(minutes=3)
+_TASKS = {SyncKind.INVENTORY: "protection.sync_inventory"}
 
 
 @dataclass(slots=True)
@@ -30,6 +32,18 @@ class Tally:
     changed: int = 0
     removed: int = 0
     problems: list[dict[str, Any]] = field(default_factory=list)
+
+
+def ask(kind: SyncKind, *, actor: Actor) -> None:
+    """Ask a worker to run a sync now. Raises SyncAlreadyRunning while a run is alive."""
+    alive = SyncRun.objects.filter(
+        kind=kind, state=SyncState.RUNNING, leased_until__gt=timezone.now()
+    ).first()
+    if alive is not None:
+        raise SyncAlreadyRunning(alive)
+    with transaction.atomic():
+        record("protection.sync.requested", actor=actor, kind=str(kind))
+        hint(_TASKS[kind])
 
 
 def begin(kind: SyncKind, *, actor: Actor) -> SyncRun:

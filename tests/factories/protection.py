@@ -79,9 +79,19 @@ class SourceServerFactory(DjangoModelFactory[SourceServer]):
 
     @post_generation  # type: ignore[untyped-decorator]  # factory_boy leaves it untyped
     def listed(self: Any, create: bool, wanted: Any, **_: Any) -> None:
-        """`listed=False` leaves the account's Region without a row: never listed."""
+        """`listed=False` leaves the row of the account's Region as it is, or away."""
         if create and wanted is not False:
-            AccountRegionFactory(account=self.account, region=self.region)
+            now = timezone.now()
+            AccountRegion.objects.update_or_create(
+                account=self.account,
+                region=self.region,
+                defaults={
+                    "status": RegionStatus.ACTIVE,
+                    "server_count": 1,
+                    "checked_at": now,
+                    "listed_at": now,
+                },
+            )
 
 
 class ProtectionGroupFactory(DjangoModelFactory[ProtectionGroup]):

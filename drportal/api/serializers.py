@@ -1,0 +1,73 @@
+"""Serializers and fields that take what was sent as it was sent, or refuse it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """What a request may hold. A name that is not declared is refused, not passed over."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = data.keys() - self.fields.keys() if isinstance(data, Mapping) else set()
+        errors: dict[str, Any] = {name: [_unknown(name)] for name in sorted(unknown)}
+        try:
+            taken = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if isinstance(error.detail, dict):
+                errors |= error.detail
+            raise serializers.ValidationError(errors or error.detail) from error
+        if errors:
+            raise serializers.ValidationError(errors)
+        return taken
+
+
+class Text(serializers.CharField):
+    """Text, trimmed at both ends. A number is not text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    """true or false. "yes", 1 and "true" are neither."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Whole(serializers.IntegerField):
+    """A whole number. Text that looks like one is not."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Id(serializers.UUIDField):
+    """The id of one of the portal's objects."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str) or not _UUID.fullmatch(data):
+            self.fail("invalid", value=data)
+        return UUID(data)
+
+
+class Tags(serializers.DictField):
+    """Pairs of a key and a value, both text, as they are: AWS does not trim them either."""
+
+    child = Text(max_length=256, allow_blank=True, trim_whitespace=False)
+
+
+def _unknown(name: str) -> serializers.ErrorDetail:
+    return serializers.ErrorDetail(f"There is no field {name[:100]!r}.", code="unknown_field")

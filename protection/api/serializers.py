@@ -1,0 +1,317 @@
+"""What requests about protection hold, and how its objects are shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from drportal.api.serializers import Flag, Id, StrictSerializer, Tags, Text
+from protection.api.fields import Known, Seconds
+from protection.choices import Readiness, SyncKind
+from protection.models import (
+    AccountRegion,
+    ProtectionGroup,
+    SourceServer,
+    SyncRun,
+    TargetAccount,
+)
+from protection.selectors import readiness_of
+
+_LONGEST_DESCRIPTION = 1000
+_MOST_SERVERS = 5000
+
+
+class AccountIn(StrictSerializer):
+    """An account to register."""
+
+    account_id = Text(max_length=12, help_text="12 digits.")
+    name = Text(max_length=64)
+    is_hub = Flag(default=False, help_text="The portal's own account, entered without a role.")
+    role_arn = Text(
+        max_length=600,
+        required=False,
+        allow_blank=True,
+        help_text="Left out, it is that of the role DRSOrchestrationRole in the account.",
+    )
+    external_id = Text(
+        max_length=1224,
+        required=False,
+        allow_blank=True,
+        write_only=True,
+        help_text="What the role's trust asks for. Never shown. Left out, one is made.",
+    )
+
+
+class AccountEdit(StrictSerializer):
+    """An account as it is to be. The account id and the hub are fixed."""
+
+    name = Text(max_length=64)
+    role_arn = Text(max_length=600, allow_blank=True)
+    active = Flag(help_text="Whether it is listed and recovered into.")
+    external_id = Text(
+        max_length=1224,
+        required=False,
+        allow_blank=True,
+        write_only=True,
+        help_text="Never shown. Left out, it stays as it is.",
+    )
+
+
+class AccountOut(serializers.ModelSerializer[TargetAccount]):
+    """A target account. Its external id is a secret, and only whether there is one is said."""
+
+    has_external_id = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TargetAccount
+        fields = (
+            "id",
+            "account_id",
+            "name",
+            "is_hub",
+            "role_arn",
+            "has_external_id",
+            "active",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    def get_has_external_id(self, account: TargetAccount) -> bool:
+        return bool(account.external_id)
+
+
+class AccountRef(serializers.ModelSerializer[TargetAccount]):
+    """An account, as other objects name it."""
+
+    class Meta:
+        model = TargetAccount
+        fields = ("id", "account_id", "name")
+        read_only_fields = fields
+
+
+class RegionOut(serializers.ModelSerializer[AccountRegion]):
+    """What one Region of an account last answered.
+
+    `server_count` is of the last complete listing, at `listed_at`; null if there was none.
+    """
+
+    message = Known(help_text="Why it does not answer.")
+
+    class Meta:
+        model = AccountRegion
+        fields = ("region", "status", "message", "server_count", "checked_at", "listed_at")
+        read_only_fields = fields
+
+
+class ServerOut(serializers.ModelSerializer[SourceServer]):
+    """A source server as DRS last listed it. What is not known is null.
+
+    The context holds `regions`: the rows of accounts' Regions by (account, Region).
+    """
+
+    account = AccountRef(read_only=True)
+    hostname = Known()
+    os = Known()
+    architecture = Known()
+    replication_state = Known(help_text="As DRS spells it.")
+    replication_error = Known()
+    lag_seconds = Seconds(source="lag")
+    last_launch_result = Known(help_text="As DRS spells it.")
+    recovery_instance_id = Known()
+    recommended_instance_type = Known()
+    origin_account_id = Known()
+    origin_region = Known()
+    origin_instance_id = Known()
+    staging_account_id = Known()
+    staging_status = Known()
+    staging_error = Known()
+    readiness = serializers.SerializerMethodField(
+        help_text="Whether it could be launched now, as far as the inventory tells."
+    )
+    readiness_reason = serializers.SerializerMethodField(help_text="Why; empty if READY.")
+    listed_at = serializers.SerializerMethodField(
+        help_text="When its account and Region were last listed; null if never."
+    )
+    facts_age_seconds = serializers.SerializerMethodField(
+        help_text="How old these facts are; null if they were never listed."
+    )
+
+    class Meta:
+        model = SourceServer
+        fields = (
+            "id",
+            "account",
+            "region",
+            "server_id",
+            "arn",
+            "name",
+            "hostname",
+            "os",
+            "architecture",
+            "tags",
+            "replication_state",
+            "replication_error",
+            "lag_seconds",
+            "first_synced",
+            "last_launch_result",
+            "recovery_instance_id",
+            "recommended_instance_type",
+            "cpu_cores",
+            "ram_bytes",
+            "disk_bytes",
+            "source_addresses",
+            "origin_account_id",
+            "origin_region",
+            "origin_instance_id",
+            "staging_account_id",
+            "staging_status",
+            "staging_error",
+            "readiness",
+            "readiness_reason",
+            "listed_at",
+            "facts_age_seconds",
+            "first_seen_at",
+            "changed_at",
+            "gone_at",
+        )
+        read_only_fields = fields
+
+    def to_representation(self, instance: SourceServer) -> dict[str, Any]:
+        self._where = self._regions.get((instance.account_id, instance.region))
+        self._verdict = readiness_of(instance, self._where)
+        return super().to_representation(instance)
+
+    @extend_schema_field(serializers.ChoiceField(choices=Readiness.choices))
+    def get_readiness(self, _: SourceServer) -> str:
+        return str(self._verdict.readiness)
+
+    def get_readiness_reason(self, _: SourceServer) -> str:
+        return self._verdict.reason
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_listed_at(self, _: SourceServer) -> Any:
+        return self._where.listed_at if self._where else None
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_facts_age_seconds(self, _: SourceServer) -> int | None:
+        if self._where is None or self._where.listed_at is None:
+            return None
+        return int((timezone.now() - self._where.listed_at).total_seconds())
+
+    @property
+    def _regions(self) -> Mapping[tuple[object, str], AccountRegion]:
+        found: Mapping[tuple[object, str], AccountRegion] = self.context["regions"]
+        return found
+
+
+class _Choice(StrictSerializer):
+    """Servers chosen by tags or one by one, never both."""
+
+    tags = Tags(required=False, help_text="Pairs that a server must all have, exactly.")
+    server_ids = serializers.ListField(
+        child=Id(),
+        required=False,
+        max_length=_MOST_SERVERS,
+        help_text="Ids of inventory rows, as /servers shows them.",
+    )
+
+
+class GroupEdit(_Choice):
+    """A group as it is to be. Account and Region are fixed."""
+
+    name = Text(max_length=64)
+    description = Text(max_length=_LONGEST_DESCRIPTION, required=False, allow_blank=True)
+
+
+class GroupIn(GroupEdit):
+    """A group to make."""
+
+    account = Id(help_text="The id of the account, as /accounts shows it.")
+    region = Text(max_length=32)
+
+
+class PreviewIn(_Choice):
+    """A choice of servers to look at."""
+
+    account = Id(help_text="The id of the account, as /accounts shows it.")
+    region = Text(max_length=32)
+
+
+class GroupOut(serializers.ModelSerializer[ProtectionGroup]):
+    """A protection group. What it holds now is at its /servers."""
+
+    account = AccountRef(read_only=True)
+    server_ids = serializers.SerializerMethodField(
+        help_text="The servers put into it one by one; null if it chooses by tags."
+    )
+
+    class Meta:
+        model = ProtectionGroup
+        fields = (
+            "id",
+            "name",
+            "description",
+            "account",
+            "region",
+            "selection",
+            "tags",
+            "server_ids",
+            "version",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.UUIDField(), allow_null=True))
+    def get_server_ids(self, group: ProtectionGroup) -> list[str] | None:
+        if group.tags:
+            return None
+        return sorted(str(member.server_id) for member in group.members.all())
+
+
+class Preview(serializers.Serializer[Any]):
+    """What a group with this choice would hold now. At most 500 servers are shown."""
+
+    count = serializers.IntegerField()
+    servers = ServerOut(many=True)
+
+
+class SyncRunIn(StrictSerializer):
+    """A sync to run now."""
+
+    kind = serializers.ChoiceField(choices=SyncKind.choices)
+
+
+class SyncAsked(serializers.Serializer[Any]):
+    """That a sync was asked for. It shows in the list once a worker has begun it."""
+
+    kind = serializers.ChoiceField(choices=SyncKind.choices)
+    requested_by = serializers.CharField()
+
+
+class SyncRunOut(serializers.ModelSerializer[SyncRun]):
+    """One run of a sync: what it saw, changed, skipped and could not do."""
+
+    class Meta:
+        model = SyncRun
+        fields = (
+            "id",
+            "kind",
+            "state",
+            "requested_by",
+            "started_at",
+            "finished_at",
+            "scopes_listed",
+            "scopes_without_drs",
+            "scopes_skipped",
+            "scopes_failed",
+            "seen",
+            "added",
+            "changed",
+            "removed",
+            "problems",
+        )
+        read_only_fields = fields

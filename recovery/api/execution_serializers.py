@@ -1,0 +1,221 @@
+"""How executions are shown. What AWS has not told is null."""
+
+from collections import Counter
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from protection.api.fields import Known, Seconds
+from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
+from recovery.states import ServerState, WaveState
+
+
+class Counts(serializers.Serializer[Any]):
+    """How the servers of an execution or a wave stand.
+
+    `failed` are those that failed, were skipped by DRS or blocked, or of which nothing is known.
+    """
+
+    total = serializers.IntegerField()
+    launched = serializers.IntegerField()
+    failed = serializers.IntegerField()
+
+
+class ExecutionOut(serializers.ModelSerializer[Execution]):
+    """An execution, as a list shows it."""
+
+    plan_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="Null once the plan has been deleted."
+    )
+    message = Known(help_text="What keeps it from going on, if anything does.")
+    servers = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Execution
+        fields: tuple[str, ...] = (
+            "id",
+            "plan_id",
+            "plan_name",
+            "plan_version",
+            "kind",
+            "state",
+            "message",
+            "reason",
+            "requested_by",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "cancel_requested_at",
+            "cancel_requested_by",
+            "cancel_reason",
+            "servers",
+            "correlation_id",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(Counts)
+    def get_servers(self, execution: Any) -> dict[str, int]:
+        return {
+            "total": execution.server_total,
+            "launched": execution.server_launched,
+            "failed": execution.server_failed,
+        }
+
+
+class JobOut(serializers.ModelSerializer[LaunchJob]):
+    """A launch job: one StartRecovery in one account and Region."""
+
+    account_id = serializers.CharField(source="account.account_id", read_only=True)
+    message = Known()
+    drs_job_id = Known(help_text="Null until DRS has given it.")
+    drs_status = Known(help_text="As DRS spells it.")
+
+    class Meta:
+        model = LaunchJob
+        fields = (
+            "id",
+            "account_id",
+            "region",
+            "kind",
+            "state",
+            "message",
+            "server_ids",
+            "drs_job_id",
+            "drs_status",
+            "created_at",
+            "asked_at",
+            "started_at",
+            "ended_at",
+        )
+        read_only_fields = fields
+
+
+class WaveServerOut(serializers.ModelSerializer[WaveServer]):
+    """A server in a wave: where it is, and what became of it."""
+
+    message = Known(help_text="Why it failed or was skipped, or what it waits for.")
+    launch_status = Known(help_text="As DRS spells it.")
+    job_id = serializers.UUIDField(source="launch_job_id", read_only=True, allow_null=True)
+    recovery_instance_id = Known()
+    instance_state = Known(help_text="As EC2 spells it.")
+    instance_type = Known()
+    private_ip = Known()
+    availability_zone = Known()
+    subnet_id = Known()
+    os = Known()
+
+    class Meta:
+        model = WaveServer
+        fields = (
+            "id",
+            "account_id",
+            "region",
+            "server_id",
+            "name",
+            "os",
+            "group_name",
+            "state",
+            "phase",
+            "message",
+            "launch_status",
+            "job_id",
+            "recovery_instance_id",
+            "instance_state",
+            "instance_type",
+            "private_ip",
+            "availability_zone",
+            "subnet_id",
+            "facts_at",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class GateOut(serializers.Serializer[Any]):
+    """The gate before a wave."""
+
+    waiting = serializers.SerializerMethodField(help_text="Whether it waits for a person now.")
+    instructions = serializers.CharField(source="gate_instructions")
+    reached_at = serializers.DateTimeField(source="gate_reached_at", allow_null=True)
+    opened_at = serializers.DateTimeField(source="gate_opened_at", allow_null=True)
+    opened_by = Known(source="gate_opened_by")
+    comment = Known(source="gate_comment")
+
+    def get_waiting(self, wave: Wave) -> bool:
+        return wave.state == WaveState.WAITING and wave.gate_opened_at is None
+
+
+class WaveOut(serializers.ModelSerializer[Wave]):
+    """A wave of an execution with its servers and launch jobs."""
+
+    gate = serializers.SerializerMethodField(help_text="Null if there is none before it.")
+    message = Known()
+    time_limit_seconds = Seconds(source="time_limit", allow_null=False)
+    counts = serializers.SerializerMethodField()
+    servers = WaveServerOut(many=True, read_only=True)
+    jobs = JobOut(many=True, read_only=True)
+
+    class Meta:
+        model = Wave
+        fields = (
+            "position",
+            "name",
+            "state",
+            "message",
+            "depends_on",
+            "gate",
+            "group_names",
+            "time_limit_seconds",
+            "started_at",
+            "deadline_at",
+            "finished_at",
+            "counts",
+            "jobs",
+            "servers",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(GateOut(allow_null=True))
+    def get_gate(self, wave: Wave) -> Any:
+        return GateOut(wave).data if wave.gate else None
+
+    @extend_schema_field(Counts)
+    def get_counts(self, wave: Wave) -> dict[str, int]:
+        return counts_of([server.state for server in wave.servers.all()])
+
+
+class ExecutionDetail(ExecutionOut):
+    """An execution with everything in it."""
+
+    waves = WaveOut(many=True, read_only=True)
+
+    class Meta(ExecutionOut.Meta):
+        fields = (*ExecutionOut.Meta.fields, "waves")
+        read_only_fields = fields
+
+
+class EventOut(serializers.ModelSerializer[ExecutionEvent]):
+    """A line of an execution's timeline."""
+
+    wave = serializers.IntegerField(
+        source="wave.position", default=None, read_only=True, help_text="The wave's position."
+    )
+    server_id = serializers.CharField(source="server.server_id", default=None, read_only=True)
+
+    class Meta:
+        model = ExecutionEvent
+        fields = ("id", "at", "kind", "message", "actor", "wave", "server_id")
+        read_only_fields = fields
+
+
+def counts_of(states: list[str]) -> dict[str, int]:
+    """How servers in these states stand, as `Counts` shows it."""
+    found = Counter(states)
+    bad = (ServerState.FAILED, ServerState.SKIPPED, ServerState.UNKNOWN, ServerState.BLOCKED)
+    return {
+        "total": len(states),
+        "launched": found[ServerState.LAUNCHED],
+        "failed": sum(found[state] for state in bad),
+    }

@@ -1,0 +1,117 @@
+"""Executions: starting, following and steering them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.api.views import RecordedViewSet
+from drportal.access import allowed
+from drportal.api.access import Needs
+from drportal.api.pagination import LatestFirst
+from drportal.errors import Forbidden, NotFound
+from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
+from recovery.api.filters import ExecutionFilters
+from recovery.api.serializers import CancelIn, ExecutionIn, ResumeIn
+from recovery.models import Execution, RecoveryPlan
+from recovery.permissions import ExecutionPermission, PlanPermission
+from recovery.selectors import executions_for, plans_for, timeline, whole, with_counts
+from recovery.services import executions
+from recovery.states import Kind
+
+_STARTING = {Kind.DRILL: PlanPermission.DRILL, Kind.RECOVERY: PlanPermission.RECOVER}
+
+
+class ExecutionViewSet(RecordedViewSet):
+    """Executions. They are seen and steered through their plan's permissions."""
+
+    needs = {
+        "list": Needs.to_see(ExecutionPermission.VIEW),
+        # Which permission on the plan depends on the kind: `_plan` asks.
+        "create": Needs.to_see(PlanPermission.VIEW),
+        "retrieve": Needs.to_see(ExecutionPermission.VIEW),
+        "events": Needs.to_see(ExecutionPermission.VIEW),
+        "cancel": Needs.on_it(PlanPermission.STEER),
+        "resume": Needs.on_it(PlanPermission.STEER),
+    }
+    lists = frozenset({"list", "events"})
+    serializer_class = ExecutionOut
+    filterset_class = ExecutionFilters
+
+    def seen(self) -> QuerySet[Any]:
+        return executions_for(self.request.user).select_related("plan")
+
+    def asked_of(self, found: Any) -> Model | None:
+        plan: RecoveryPlan | None = found.plan
+        return plan
+
+    def list(self, _: Request) -> Response:
+        """The executions that one may see, newest first."""
+        return self.paged(self.filter_queryset(with_counts(self.seen())), ExecutionOut)
+
+    @extend_schema(request=ExecutionIn, responses={202: ExecutionOut})
+    def create(self, _: Request) -> Response:
+        """Begin to carry out a plan. The answer comes at once; follow it at its Location.
+
+        A DRILL and a RECOVERY need different permissions on the plan, and a RECOVERY the plan's
+        name as `confirmation`. One execution of a plan at a time, and a server is in one execution
+        at a time: else 409, which names the execution that is in the way.
+        """
+        wanted = self.taken(ExecutionIn)
+        kind = Kind(wanted["kind"])
+        execution = executions.start(
+            self._plan(wanted["plan_id"], kind),
+            kind=kind,
+            reason=wanted.get("reason", ""),
+            confirmation=wanted.get("confirmation", ""),
+            actor=self.actor,
+        )
+        return self.created(self._shown(execution), execution.pk, status=202)
+
+    @extend_schema(responses=ExecutionDetail)
+    def retrieve(self, _: Request, **__: str) -> Response:
+        """One execution: its waves with their gates, servers and launch jobs."""
+        found = self.the_object(of=whole(with_counts(self.seen())))
+        return Response(ExecutionDetail(found).data)
+
+    @extend_schema(responses=EventOut(many=True))
+    @action(detail=True, pagination_class=LatestFirst, filter_backends=())
+    def events(self, _: Request, **__: str) -> Response:
+        """What happened in an execution, newest first."""
+        return self.paged(timeline(self.the_object()), EventOut)
+
+    @extend_schema(request=CancelIn, responses={202: ExecutionOut})
+    @action(detail=True, methods=["post"])
+    def cancel(self, _: Request, **__: str) -> Response:
+        """Ask that an execution be cancelled. Nothing more is launched; jobs that DRS runs
+        already are watched to their end. Asking twice changes nothing.
+        """
+        execution = self.the_object()
+        wanted = self.taken(CancelIn)
+        executions.cancel(execution, **wanted, actor=self.actor)
+        return self.created(self._shown(execution), execution.pk, status=202)
+
+    @extend_schema(request=ResumeIn, responses={202: ExecutionOut})
+    @action(detail=True, methods=["post"])
+    def resume(self, _: Request, **__: str) -> Response:
+        """Open the gate of the wave at `position`, or without one of every wave that waits."""
+        execution = self.the_object()
+        wanted = self.taken(ResumeIn)
+        executions.resume(execution, **wanted, actor=self.actor)
+        return self.created(self._shown(execution), execution.pk, status=202)
+
+    def _plan(self, plan_id: UUID, kind: Kind) -> RecoveryPlan:
+        plan = plans_for(self.request.user).filter(pk=plan_id).first()
+        if plan is None:
+            raise NotFound("There is no such plan, or none that you may see.")
+        if not allowed(self.request.user, _STARTING[kind], plan):
+            what = f"You may see {plan}, but not start a {kind.label.lower()} of it."
+            raise Forbidden(what, permission=str(_STARTING[kind]))
+        return plan
+
+    def _shown(self, execution: Execution) -> Any:
+        return ExecutionOut(with_counts(Execution.objects.filter(pk=execution.pk)).get()).data

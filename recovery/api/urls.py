@@ -1,0 +1,10 @@
+from rest_framework.routers import SimpleRouter
+
+from recovery.api.executions import ExecutionViewSet
+from recovery.api.plans import PlanViewSet
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("recovery-plans", PlanViewSet, basename="recovery-plan")
+router.register("executions", ExecutionViewSet, basename="execution")
+
+urlpatterns = router.urls
