@@ -86,7 +86,7 @@ class Clients:
     def client(
         self, service: str, region: str = company.EAST, keys: dict[str, str] | None = None
     ) -> Any:
-        config = Config(retries={"total_max_attempts": 1}, **self.options)
+        config = Config(**({"retries": {"total_max_attempts": 1}} | self.options))
         named = {
             "aws_access_key_id": (keys or {}).get("AccessKeyId"),
             "aws_secret_access_key": (keys or {}).get("SecretAccessKey"),
@@ -137,7 +137,9 @@ class OverHTTP(Clients):
 
 
 def _without_machine_settings(patch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_"))]:
+    for name in [
+        name for name in os.environ if name.startswith("AWS_") or name == "MOTO_ACCOUNT_ID"
+    ]:
         patch.delenv(name)
     settings = KEYS | {
         "AWS_DEFAULT_REGION": company.EAST,

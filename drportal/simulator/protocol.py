@@ -116,7 +116,7 @@ def _params(service: str, request: Arrived, values: dict[str, str]) -> dict[str,
     if service == "drs":
         body = _json_object(request.body)
         path = unquote(urlsplit(request.url).path)
-        return body | {"resourceArn": path[6:]} if path.startswith("/tags/") else body
+        return body | values | ({"resourceArn": path[6:]} if path.startswith("/tags/") else {})
     if service == "dynamodb":  # items would fill the log
         body = _json_object(request.body)
         return {"TableName": body["TableName"]} if "TableName" in body else {}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import Any
@@ -31,6 +32,8 @@ def register() -> None:
     """
     if _MODULE in sys.modules:
         return
+    # Each of moto's EC2 backends would load 1,300 images that nobody here asks for.
+    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     # moto imports a backend as `moto.<service>` and asks it for `<service>_backends`.
     package.drs_backends = models.drs_backends  # type: ignore[attr-defined]  # only moto reads it
     sys.modules[_MODULE] = package

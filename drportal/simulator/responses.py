@@ -32,6 +32,9 @@ class DRSResponse(BaseResponse):
         {"InitializeService", "ListTagsForResource", "TagResource", "UntagResource"}
     )
 
+    # moto would decode the body before anything could refuse what is not UTF-8.
+    use_raw_body = True
+
     def __init__(self) -> None:
         super().__init__(service_name="drs")
         self.automated_parameter_parsing = True

@@ -26,6 +26,7 @@ from drportal.simulator.world import world
 
 StartResponse = Callable[..., Any]
 
+_POLL = 0.05  # seconds between two looks whether the server shall stop
 _ACCOUNT_VARIABLE = "HTTP_" + ACCOUNT_HEADER.upper().replace("-", "_")
 
 
@@ -89,7 +90,9 @@ class Running:
     def __init__(self, server: BaseWSGIServer, stopping: Event) -> None:
         self._server = server
         self._stopping = stopping
-        self._thread = Thread(target=server.serve_forever, name="simulated-aws", daemon=True)
+        self._thread = Thread(
+            target=server.serve_forever, args=(_POLL,), name="simulated-aws", daemon=True
+        )
         self._thread.start()
 
     @property

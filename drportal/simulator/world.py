@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from threading import RLock
 
-from moto.core.base_backend import BackendDict
+from moto.core.base_backend import BackendDict, backend_lock
 
 from drportal.simulator.accounts import Registry
 from drportal.simulator.calls import CallLog
@@ -40,7 +40,15 @@ class World:
         """Forget everything: every account of every AWS service, faults, calls, settings, clock."""
         with self.lock:
             self._clear()
-            BackendDict.reset()
+            _empty_moto()
+
+
+def _empty_moto() -> None:
+    # moto's own reset first builds every backend anew, default VPCs and all, and then drops it.
+    with backend_lock:
+        for backends in BackendDict._instances:  # noqa: SLF001 - moto has no public list
+            backends.clear()
+        BackendDict._instances.clear()  # noqa: SLF001
 
 
 world = World()
