@@ -60,7 +60,8 @@ _SECRET_SHAPES = re.compile(
     | (?<![A-Za-z0-9/+=])                                               # an AWS secret key
       (?=[A-Za-z0-9/+]{0,39}[A-Z])(?=[A-Za-z0-9/+]{0,39}[a-z])(?=[A-Za-z0-9/+]{0,39}[0-9])
       [A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])
-    | (?i:\b(?:bearer|basic|aws4-hmac-sha256)\s+[\w.~+/=:-]{8,}.*)      # a header's credentials
+    | (?i:\b(?:bearer|aws4-hmac-sha256)\s+[\w.~+/=:-]{8,}.*)            # a header's credentials
+    | \b[Bb](?:asic|ASIC)\s+(?=[A-Za-z0-9+/]{0,99}(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9+/]{8,}={0,2}
     | (?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@]*:[^\s/]*@   # a password in a URL
     | (?i:\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|external[_-]?id
         |x-amz-signature|x-amz-credential)["']?\s*[=:]\s*(?:"[^"]*"|'[^']*'|[^\s,;&]+))
