@@ -53,7 +53,8 @@ class Pages(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         following = {
-            "type": ["string", "null"],
+            "type": "string",
+            "nullable": True,
             "format": "uri",
             "description": "The next page; null on the last.",
         }

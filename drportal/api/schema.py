@@ -1,6 +1,6 @@
 """The OpenAPI document: what every operation has in common is said once, here."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
@@ -10,30 +10,34 @@ from rest_framework.permissions import SAFE_METHODS
 from drportal.api import idempotency
 from drportal.api.problem import CONTENT_TYPE
 
-
-class FieldProblem(serializers.Serializer[Any]):
-    """What is wrong with one field."""
-
-    field = serializers.CharField(help_text="A path such as `waves[0].group_ids`.")
-    code = serializers.CharField(help_text="Stays the same for ever.")
-    message = serializers.CharField(help_text="A sentence for a person.")
-
-
-class Problem(serializers.Serializer[Any]):
-    """Why a request was not carried out (RFC 9457). Nothing was changed."""
-
-    type = serializers.CharField(help_text="Always `about:blank`: `code` says more.")
-    title = serializers.CharField(help_text="The status in words.")
-    status = serializers.IntegerField(help_text="The HTTP status.")
-    code = serializers.CharField(
-        help_text="What happened; stays the same for ever, such as `recovery.plan_already_running`."
-    )
-    detail = serializers.CharField(help_text="A sentence for a person.")
-    errors = FieldProblem(many=True, required=False, help_text="Each field that is wrong.")
-    context = serializers.DictField(
-        required=False, help_text="The identifiers that the detail speaks of."
-    )
-    correlation_id = serializers.CharField(help_text="Finds the request in logs and audit.")
+_FIELD = inline_serializer(
+    "FieldProblem",
+    {
+        "field": serializers.CharField(help_text="A path such as `waves[0].group_ids`."),
+        "code": serializers.CharField(help_text="What is wrong; stays the same for ever."),
+        "message": serializers.CharField(help_text="A sentence for a person."),
+    },
+    many=True,
+    required=False,
+    help_text="Each field or parameter that is wrong.",
+)
+PROBLEM = inline_serializer(
+    "Problem",
+    {
+        "type": serializers.CharField(help_text="Always `about:blank`: `code` says more."),
+        "title": serializers.CharField(help_text="The status in words."),
+        "status": serializers.IntegerField(help_text="The HTTP status."),
+        "code": serializers.CharField(
+            help_text="What happened; stays the same for ever: `recovery.plan_already_running`."
+        ),
+        "detail": serializers.CharField(help_text="A sentence for a person."),
+        "errors": _FIELD,
+        "context": serializers.DictField(
+            required=False, help_text="The identifiers that the detail speaks of."
+        ),
+        "correlation_id": serializers.CharField(help_text="Finds the request in log and audit."),
+    },
+)
 
 
 _ALWAYS = {
@@ -46,8 +50,9 @@ _OF_WRITES = {
     409: "The state of things, or a limit, does not allow it now.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not application/json.",
-    422: "The idempotency key belongs to another request.",
+    503: "The portal cannot tell or do it now; Retry-After may say when to ask again.",
 }
+_OF_REPEATABLE = {422: "The idempotency key belongs to another request."}
 _KEY = OpenApiParameter(
     idempotency.HEADER,
     str,
@@ -59,40 +64,41 @@ _KEY = OpenApiParameter(
 )
 
 
-class PortalSchema(AutoSchema):  # type: ignore[misc]  # no annotations there
-    """Adds every operation's problems, and the idempotency key of writes."""
-
-    _reads: ClassVar[frozenset[str]] = frozenset(SAFE_METHODS)
+class PortalSchema(AutoSchema):
+    """Adds to every operation its problems, and to writes the idempotency key."""
 
     def get_override_parameters(self) -> list[Any]:
         found: list[Any] = list(super().get_override_parameters())
-        return found if self._reading() else [*found, _KEY]
-
-    def get_response_serializers(self) -> Any:
-        found = super().get_response_serializers()
-        answers = dict(found) if isinstance(found, dict) else {self._status(): found}
-        for status, description in self._problems().items():
-            answers.setdefault(
-                (status, CONTENT_TYPE), OpenApiResponse(Problem, description=description)
-            )
-        return answers
+        return [*found, _KEY] if self._repeatable() else found
 
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        # Not get_response_serializers: what @extend_schema declares would take its place.
+        answers: dict[str, Any] = super()._get_response_bodies(direction)
+        for status, description in self._problems().items():
+            answer = OpenApiResponse(PROBLEM, description=description)
+            answers.setdefault(
+                str(status),
+                self._get_response_for_code(  # type: ignore[no-untyped-call]  # no annotations there
+                    answer, str(status), [CONTENT_TYPE], direction
+                ),
+            )
+        return answers
 
     def _problems(self) -> dict[int, str]:
         problems = dict(_ALWAYS)
         if "{" in self.path:
             problems |= _OF_AN_OBJECT
-        if not self._reading():
+        if not self._reads():
             problems |= _OF_WRITES
+        if self._repeatable():
+            problems |= _OF_REPEATABLE
         return problems
 
-    def _reading(self) -> bool:
-        return self.method in self._reads
+    def _reads(self) -> bool:
+        return self.method in SAFE_METHODS
 
-    def _status(self) -> int:
-        return {"POST": 201, "DELETE": 204}.get(self.method, 200)
-
-
-__all__ = ["PortalSchema", "Problem", "inline_serializer"]
+    def _repeatable(self) -> bool:
+        return not self._reads() and bool(getattr(self.view, "replayable", False))

@@ -143,6 +143,19 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ExecutionKind": "recovery.states.Kind",
+        "ExecutionState": "recovery.states.ExecutionState",
+        "WaveState": "recovery.states.WaveState",
+        "ServerState": "recovery.states.ServerState",
+        "ServerPhase": "recovery.states.Phase",
+        "JobState": "recovery.states.JobState",
+        "SyncKind": "protection.choices.SyncKind",
+        "SyncState": "protection.choices.SyncState",
+        "RegionStatus": "protection.choices.RegionStatus",
+        "Readiness": "protection.choices.Readiness",
+        "Selection": "protection.choices.Selection",
+    },
 }
 
 # Celery: a message is a hint, the database is the truth.
