@@ -32,13 +32,14 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self._base = url.rstrip("/") + "/api/v1/"
-        self._cookies = CookieJar()
+        self._csrf_token = ""
         self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self._cookies)
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(CookieJar())
         )
 
     def log_in(self, username: str, password: str) -> None:
-        self.post("session", {"username": username, "password": password})
+        begun = self.post("session", {"username": username, "password": password})
+        self._csrf_token = begun["csrf_token"]
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         return self._ask("GET", path, query=query)
@@ -70,17 +71,13 @@ class Client:
         if data is not None:
             request.add_header("Content-Type", "application/json")
             request.add_header("Idempotency-Key", str(uuid.uuid4()))
-            request.add_header("X-CSRFToken", self._csrf_token())
-            request.add_header("Referer", self._base)
+            request.add_header("X-CSRFToken", self._csrf_token)
         try:
             with self._opener.open(request, timeout=_SECONDS) as answer:
                 return _object(answer.read())
         except urllib.error.HTTPError as error:
             with error:
                 raise ApiRefused(f"{method} {path}", error.code, _problem(error.read())) from error
-
-    def _csrf_token(self) -> str:
-        return next((c.value or "" for c in self._cookies if c.name == "csrftoken"), "")
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _account(account: str) -> dict[str, Any]:
 def _group(group: Group, account_id: str) -> dict[str, Any]:
     return {
         "name": group.name,
-        "account_id": account_id,
+        "account": account_id,
         "region": group.region,
         "tags": dict(group.tags),
     }

@@ -34,7 +34,8 @@ def run_drill(
         if execution["state"] in _ENDED:
             return execution
         for wave in execution["waves"]:
-            if wave["state"] == "WAITING" and wave["position"] not in opened:
+            waiting = wave["gate"] and wave["gate"]["waiting"]
+            if waiting and wave["position"] not in opened:
                 opened.add(wave["position"])
                 _open_gate(client, execution, wave)
         if time.monotonic() > deadline:
@@ -52,7 +53,7 @@ def wave_facts(execution: dict[str, Any]) -> list[WaveFacts]:
                 (server["account_id"], server["region"], server["server_id"])
                 for server in wave["servers"]
             ),
-            gate_opened_at=_time(wave["gate_opened_at"]),
+            gate_opened_at=_time(wave["gate"]["opened_at"]) if wave["gate"] else None,
         )
         for wave in execution["waves"]
     ]

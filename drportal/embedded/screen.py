@@ -115,7 +115,7 @@ class Drill:
 
 def _picture(execution: Execution) -> Group:
     head = Text.assemble("Drill ", (execution["state"], _style(execution["state"])))
-    if execution.get("message"):
+    if execution["message"]:
         head.append(f"  {execution['message']}", "yellow")
     return Group(head, *(_wave(wave) for wave in execution["waves"]))
 
@@ -136,12 +136,12 @@ def _wave(wave: Wave) -> Table:
     )
     if wave["state"] == "LAUNCHING":
         for server in wave["servers"]:
-            phase = server.get("phase", "") if server["state"] == "LAUNCHING" else ""
+            phase = server["phase"] if server["state"] == "LAUNCHING" else ""
             grid.add_row(
                 Text(f"  {server['name']}"),
                 Text(phase.lower().replace("_", " ")),
                 _coloured(server["state"]),
-                Text(server.get("message", ""), "dim"),
+                Text(server["message"] or "", "dim"),
             )
     return grid
 
@@ -159,7 +159,7 @@ def _coloured(state: str) -> Text:
 
 
 def _took(wave: Wave) -> str:
-    if not wave.get("started_at") or not wave.get("finished_at"):
+    if not wave["started_at"] or not wave["finished_at"]:
         return "-"
     began, ended = (datetime.fromisoformat(wave[key]) for key in ("started_at", "finished_at"))
     return f"{(ended - began).total_seconds():.1f} s"
