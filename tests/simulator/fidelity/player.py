@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import boto3
@@ -56,26 +57,32 @@ class Answer:
 
 def client(account: str, region: str, endpoint: str | None = None, **config: Any) -> Any:
     """A DRS client of the account, without retries; other accounts than the hub by their role."""
-    session = _session(account, endpoint)
-    return session.client(
+    return _session().client(
         "drs",
         region_name=region,
         endpoint_url=endpoint,
         config=Config(retries={"total_max_attempts": 1}, **config),
+        **_keys(account, endpoint),
     )
 
 
-def _session(account: str, endpoint: str | None) -> boto3.Session:
+@cache
+def _session() -> Any:
+    # Every new one reads the service models again.
+    return boto3.Session()
+
+
+def _keys(account: str, endpoint: str | None) -> dict[str, str]:
     if account == HUB:
-        return boto3.Session()
-    sts = boto3.client("sts", region_name=HOME, endpoint_url=endpoint)
+        return {}
+    sts = _session().client("sts", region_name=HOME, endpoint_url=endpoint)
     role = f"arn:aws:iam::{account}:role/portal"
     keys = sts.assume_role(RoleArn=role, RoleSessionName="fidelity")["Credentials"]
-    return boto3.Session(
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["SessionToken"],
-    )
+    return {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
 
 
 class Player:
