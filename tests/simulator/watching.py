@@ -13,17 +13,17 @@ def ids(drs: Any) -> list[str]:
     return found
 
 
-def launch(drs: Any, server_ids: list[str] | None = None, *, drill: bool = True) -> dict[str, Any]:
+def launch(drs: Any, server_ids: list[str] | None = None, *, drill: bool = True) -> Any:
     wanted = [{"sourceServerID": each} for each in server_ids or ids(drs)]
     return drs.start_recovery(sourceServers=wanted, isDrill=drill)["job"]
 
 
-def job(drs: Any, job_id: str) -> dict[str, Any]:
+def job(drs: Any, job_id: str) -> Any:
     [found] = drs.describe_jobs(filters={"jobIDs": [job_id]})["items"]
     return found
 
 
-def log(drs: Any, job_id: str) -> list[dict[str, Any]]:
+def log(drs: Any, job_id: str) -> Any:
     return drs.describe_job_log_items(jobID=job_id)["items"]
 
 
