@@ -1,0 +1,52 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from recovery.models import RecoveryPlan
+from tests.api.world import World
+from tests.factories.recovery import plan_of
+from tests.factories.users import SuperuserFactory, UserFactory
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_tried_to_log_in() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def client_of() -> Callable[[Any], APIClient]:
+    """A client in somebody's session. It lets errors that nobody anticipated become a 500."""
+
+    def made(user: Any) -> APIClient:
+        client = APIClient(raise_request_exception=False)
+        client.force_login(user)
+        return client
+
+    return made
+
+
+@pytest.fixture
+def root(db: None, client_of: Callable[[Any], APIClient]) -> APIClient:
+    """The client of somebody who may do everything."""
+    return client_of(SuperuserFactory.create(username="root"))
+
+
+@pytest.fixture
+def nobody(db: None, client_of: Callable[[Any], APIClient]) -> APIClient:
+    """The client of somebody who may do nothing."""
+    return client_of(UserFactory.create(username="nobody"))
+
+
+@pytest.fixture
+def plan(db: None) -> RecoveryPlan:
+    """A plan that can be started: one wave, one server."""
+    return plan_of()
+
+
+@pytest.fixture
+def world() -> World:
+    """What is in the database, to see whether something changed."""
+    return World()

@@ -1,0 +1,311 @@
+"""Who gets in: for each operation on an object, the same person with four sets of permissions."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from protection.models import ProtectionGroup, SourceServer, TargetAccount
+from protection.permissions import (
+    AccountPermission,
+    GroupPermission,
+    ServerPermission,
+    SyncPermission,
+)
+from recovery.models import Execution, RecoveryPlan
+from recovery.permissions import PlanPermission
+from recovery.states import ExecutionState, WaveState
+from tests.factories.protection import (
+    ProtectionGroupFactory,
+    SourceServerFactory,
+    SyncRunFactory,
+    TargetAccountFactory,
+)
+from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
+from tests.factories.users import UserFactory, grant
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass
+class Stage:
+    """One of everything, and another of each that nothing is granted on."""
+
+    account: TargetAccount
+    spare: TargetAccount
+    server: SourceServer
+    group: ProtectionGroup
+    unused: ProtectionGroup
+    plan: RecoveryPlan
+    idle: RecoveryPlan
+    execution: Execution
+    paths: dict[str, object] = field(default_factory=dict)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    account = TargetAccountFactory.create()
+    server, other = SourceServerFactory.create_batch(2, account=account)
+    group = ProtectionGroupFactory.create(account=account, servers=[server])
+    unused = ProtectionGroupFactory.create(account=account, servers=[other])
+    plan, idle = plan_of(group), plan_of(group)
+    execution = ExecutionFactory.create(plan=plan, state=ExecutionState.PAUSED)
+    WaveFactory.create(execution=execution, state=WaveState.WAITING, gate=True)
+    return Stage(
+        account,
+        TargetAccountFactory.create(),
+        server,
+        group,
+        unused,
+        plan,
+        idle,
+        execution,
+    )
+
+
+def _group_edit(stage: Stage) -> dict[str, Any]:
+    return {"name": "renamed", "server_ids": [str(stage.server.pk)]}
+
+
+def _plan_edit(stage: Stage) -> dict[str, Any]:
+    return {"name": "renamed", "waves": [{"name": "one", "group_ids": [str(stage.group.pk)]}]}
+
+
+def _drill(stage: Stage) -> dict[str, Any]:
+    return {"plan_id": str(stage.idle.pk), "kind": "DRILL"}
+
+
+def _recovery(stage: Stage) -> dict[str, Any]:
+    return {"plan_id": str(stage.idle.pk), "kind": "RECOVERY", "confirmation": stage.idle.name}
+
+
+def _account_edit(_: Stage) -> dict[str, Any]:
+    return {"name": "renamed"}
+
+
+def _nothing(_: Stage) -> None:
+    return None
+
+
+# method, path, body, what the permission is on, to see it, to do it, the answer when allowed
+ON_AN_OBJECT = [
+    ("get", "accounts/{account.pk}", _nothing, "account", AccountPermission, "VIEW", 200),
+    ("get", "accounts/{account.pk}/regions", _nothing, "account", AccountPermission, "VIEW", 200),
+    ("patch", "accounts/{account.pk}", _account_edit, "account", AccountPermission, "CHANGE", 200),
+    ("delete", "accounts/{spare.pk}", _nothing, "spare", AccountPermission, "DELETE", 204),
+    ("get", "protection-groups/{group.pk}", _nothing, "group", GroupPermission, "VIEW", 200),
+    (
+        "get",
+        "protection-groups/{group.pk}/servers",
+        _nothing,
+        "group",
+        GroupPermission,
+        "VIEW",
+        200,
+    ),
+    ("put", "protection-groups/{group.pk}", _group_edit, "group", GroupPermission, "CHANGE", 200),
+    ("delete", "protection-groups/{unused.pk}", _nothing, "unused", GroupPermission, "DELETE", 204),
+    ("get", "recovery-plans/{plan.pk}", _nothing, "plan", PlanPermission, "VIEW", 200),
+    ("get", "recovery-plans/{plan.pk}/versions", _nothing, "plan", PlanPermission, "VIEW", 200),
+    ("put", "recovery-plans/{idle.pk}", _plan_edit, "idle", PlanPermission, "CHANGE", 200),
+    ("delete", "recovery-plans/{idle.pk}", _nothing, "idle", PlanPermission, "DELETE", 204),
+    ("get", "executions/{execution.pk}", _nothing, "plan", PlanPermission, "VIEW", 200),
+    ("get", "executions/{execution.pk}/events", _nothing, "plan", PlanPermission, "VIEW", 200),
+    ("post", "executions/{execution.pk}/cancel", _nothing, "plan", PlanPermission, "STEER", 202),
+    ("post", "executions/{execution.pk}/resume", _nothing, "plan", PlanPermission, "STEER", 202),
+    ("post", "executions", _drill, "idle", PlanPermission, "DRILL", 202),
+    ("post", "executions", _recovery, "idle", PlanPermission, "RECOVER", 202),
+]
+operations = pytest.mark.parametrize(
+    ("method", "path", "body", "on", "permissions", "needed", "answer"),
+    ON_AN_OBJECT,
+    ids=[f"{row[0]} {row[1]} {row[5]}" for row in ON_AN_OBJECT],
+)
+
+
+def _ask(client: APIClient, method: str, path: str, body: Any, stage: Stage) -> Any:
+    url = "/api/v1/" + path.format(**vars(stage))
+    return getattr(client, method)(url, body(stage) or {} if method != "get" else None)
+
+
+@operations
+def test_a_permission_on_the_object_is_enough(
+    client_of, stage, method, path, body, on, permissions, needed, answer
+):
+    person = UserFactory.create()
+    grant(person, permissions.VIEW, permissions[needed], on=getattr(stage, on))
+    person = grant(person, GroupPermission.VIEW, on=stage.group)
+    response = _ask(client_of(person), method, path, body, stage)
+    assert response.status_code == answer, response.content
+
+
+@operations
+def test_what_one_sees_one_may_not_do_everything_to(
+    client_of, stage, world, method, path, body, on, permissions, needed, answer
+):
+    if needed == "VIEW":
+        others: list[str] = []
+    else:
+        others = [held for held in permissions if held not in (permissions[needed], "VIEW")]
+    person = grant(UserFactory.create(), permissions.VIEW, *others, on=getattr(stage, on))
+    with world.unchanged():
+        response = _ask(client_of(person), method, path, body, stage)
+        if needed == "VIEW":
+            assert response.status_code == 200
+        else:
+            assert response.status_code == 403
+            assert response.json()["code"] == "forbidden"
+
+
+@operations
+def test_what_one_may_not_see_is_not_there(
+    client_of, stage, world, method, path, body, on, permissions, needed, answer
+):
+    person = UserFactory.create()
+    others = {"account": stage.spare, "spare": stage.account, "group": stage.unused}
+    others |= {"unused": stage.group, "plan": stage.idle, "idle": stage.plan}
+    person = grant(person, permissions.VIEW, permissions[needed], on=others[on])
+    with world.unchanged():
+        response = _ask(client_of(person), method, path, body, stage)
+        assert response.status_code == 404
+        assert response.json()["code"] == "not_found"
+
+
+@operations
+def test_nobody_is_asked_who_they_are(
+    stage, world, method, path, body, on, permissions, needed, answer
+):
+    with world.unchanged():
+        response = _ask(APIClient(), method, path, body, stage)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Session ")
+    assert response.json()["code"] == "not_authenticated"
+
+
+def test_lists_hold_what_one_may_see(client_of, stage):
+    person = grant(UserFactory.create(), AccountPermission.VIEW, on=stage.account)
+    grant(person, GroupPermission.VIEW, on=stage.group)
+    person = grant(person, PlanPermission.VIEW, on=stage.plan)
+    client = client_of(person)
+    ExecutionFactory.create(plan=stage.idle)
+
+    def ids(path: str) -> list[str]:
+        return sorted(row["id"] for row in client.get(f"/api/v1/{path}").json()["results"])
+
+    assert ids("accounts") == [str(stage.account.pk)]
+    assert ids("servers") == sorted(str(s.pk) for s in stage.account.servers.all())
+    assert ids("protection-groups") == [str(stage.group.pk)]
+    assert ids("recovery-plans") == [str(stage.plan.pk)]
+    assert ids("executions") == [str(stage.execution.pk)]
+
+
+def test_who_may_nothing_sees_empty_lists(nobody, stage):
+    for path in ("accounts", "servers", "protection-groups", "recovery-plans", "executions"):
+        response = nobody.get(f"/api/v1/{path}")
+        assert (response.status_code, response.json()["results"]) == (200, [])
+
+
+def test_a_server_is_seen_with_its_account_or_with_all(client_of, stage):
+    elsewhere = SourceServerFactory.create()
+    everything = client_of(grant(UserFactory.create(), ServerPermission.VIEW))
+    with_account = client_of(grant(UserFactory.create(), AccountPermission.VIEW, on=stage.account))
+    assert everything.get(f"/api/v1/servers/{elsewhere.pk}").status_code == 200
+    assert with_account.get(f"/api/v1/servers/{stage.server.pk}").status_code == 200
+    assert with_account.get(f"/api/v1/servers/{elsewhere.pk}").status_code == 404
+
+
+MAKING = [
+    ("accounts", {"account_id": "123456789012", "name": "new"}, AccountPermission.ADD, 201),
+    ("protection-groups", "group", GroupPermission.ADD, 201),
+    ("recovery-plans", "plan", PlanPermission.ADD, 201),
+    ("sync-runs", {"kind": "INVENTORY"}, SyncPermission.RUN, 202),
+]
+
+
+def _wanted(body: Any, stage: Stage) -> Any:
+    free = SourceServerFactory.create(account=stage.account)
+    bodies = {
+        "group": {
+            "name": "new",
+            "account": str(stage.account.pk),
+            "region": "us-east-1",
+            "server_ids": [str(free.pk)],
+        },
+        "plan": {"name": "new", "waves": [{"name": "one", "group_ids": [str(stage.group.pk)]}]},
+    }
+    return bodies[body] if isinstance(body, str) else body
+
+
+def _seeing(stage: Stage) -> Any:
+    person = grant(UserFactory.create(), AccountPermission.VIEW, on=stage.account)
+    return grant(person, GroupPermission.VIEW, on=stage.group)
+
+
+@pytest.mark.parametrize(("path", "body", "permission", "answer"), MAKING)
+def test_making_needs_the_permission_for_the_kind(client_of, stage, path, body, permission, answer):
+    client = client_of(grant(_seeing(stage), permission))
+    response = client.post(f"/api/v1/{path}", _wanted(body, stage))
+    assert response.status_code == answer, response.content
+
+
+@pytest.mark.parametrize(("path", "body", "permission", "answer"), MAKING)
+def test_making_without_it_makes_nothing(client_of, stage, world, path, body, permission, answer):
+    wanted = _wanted(body, stage)
+    client = client_of(_seeing(stage))
+    with world.unchanged():
+        response = client.post(f"/api/v1/{path}", wanted)
+        assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+
+
+def test_a_group_is_made_in_an_account_that_one_sees(client_of, stage, world):
+    wanted = _wanted("group", stage)
+    client = client_of(grant(UserFactory.create(), GroupPermission.ADD))
+    with world.unchanged():
+        response = client.post("/api/v1/protection-groups", wanted)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["code"] == "unknown_account"
+
+
+@pytest.mark.parametrize("method", ["post", "put"])
+def test_a_plan_is_made_of_groups_that_one_sees(client_of, stage, world, method):
+    person = grant(UserFactory.create(), PlanPermission.ADD, PlanPermission.CHANGE)
+    client = client_of(grant(person, PlanPermission.VIEW, on=stage.idle))
+    path = "recovery-plans" if method == "post" else f"recovery-plans/{stage.idle.pk}"
+    with world.unchanged():
+        response = getattr(client, method)(f"/api/v1/{path}", _plan_edit(stage))
+    assert response.status_code == 400
+    (error,) = response.json()["errors"]
+    assert (error["field"], error["code"]) == ("waves[0].group_ids", "unknown_group")
+
+
+def test_syncs_are_seen_with_the_permission_only(client_of, nobody):
+    run = SyncRunFactory.create()
+    watcher = client_of(grant(UserFactory.create(), SyncPermission.VIEW))
+    for path in ("sync-runs", f"sync-runs/{run.pk}"):
+        assert watcher.get(f"/api/v1/{path}").status_code == 200
+        assert nobody.get(f"/api/v1/{path}").status_code == 403
+
+
+def test_the_executions_of_a_deleted_plan_need_the_wide_permission(client_of, stage, world):
+    Execution.objects.update(plan=None)
+    narrow = client_of(
+        grant(UserFactory.create(), PlanPermission.VIEW, PlanPermission.STEER, on=stage.plan)
+    )
+    wide = grant(UserFactory.create(), "recovery.view_execution")
+    path = f"/api/v1/executions/{stage.execution.pk}"
+    with world.unchanged():
+        assert narrow.get(path).status_code == 404
+        assert client_of(wide).get(path).json()["plan_id"] is None
+        assert client_of(wide).post(f"{path}/cancel", {}).status_code == 403
+    steering = client_of(grant(wide, PlanPermission.STEER))
+    assert steering.post(f"{path}/cancel", {}).status_code == 202
+
+
+def test_who_is_not_active_is_nobody(client_of, stage, world):
+    person = UserFactory.create(is_superuser=True)
+    client = client_of(person)
+    person.is_active = False
+    person.save()
+    with world.unchanged():
+        assert client.get("/api/v1/accounts").status_code == 401
