@@ -1,9 +1,10 @@
 """Every path of the portal. This module composes: it may see all apps, and none sees it."""
 
-from django.contrib import admin
 from django.urls import include, path
 
+from drportal.adminkit.site import site
 from drportal.api.urls import nowhere_else
+from recovery.admin.home import home
 
 handler400 = "drportal.api.problem.bad_request"
 handler403 = "drportal.api.problem.permission_denied"
@@ -11,7 +12,8 @@ handler404 = "drportal.api.problem.not_found"
 handler500 = "drportal.api.problem.server_error"
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("admin/", site.admin_view(home)),
+    path("admin/", site.urls),
     path("api/v1/", include("audit.api.urls")),
     path("api/v1/", include("protection.api.urls")),
     path("api/v1/", include("recovery.api.urls")),

@@ -1,0 +1,270 @@
+"""People and roles. Whoever may change them could take any permission, so only superusers may."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.password_validation import validate_password
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
+from typing_extensions import override
+
+from audit.models import AuditRecord
+from audit.services import record
+from drportal.access import Anybody, allowed
+from drportal.actor import Actor
+from drportal.adminkit.base import PortalAdmin
+from drportal.adminkit.forms import PortalForm
+from drportal.adminkit.site import site
+from drportal.adminkit.widgets import Tone, age, badge
+from drportal.errors import InvalidInput
+from protection.admin.records import about
+
+
+def add_person(*, username: str, roles: Iterable[Group], actor: Actor, **fields: Any) -> User:
+    """Add a person, who cannot log in before a password is set. Raises InvalidInput."""
+    person = User(username=username, **fields)
+    person.set_unusable_password()
+    try:
+        with transaction.atomic():
+            person.save(force_insert=True)
+            _set_roles(person, roles)
+            _record("added", person, actor=actor, **fields)
+    except IntegrityError as error:
+        if "username" not in str(error):
+            raise
+        message = "There is a person of this name already."
+        raise InvalidInput.field("username", "taken", message) from error
+    return person
+
+
+@transaction.atomic
+def edit_person(person: User, *, roles: Iterable[Group], actor: Actor, **fields: Any) -> User:
+    """Change a person's fields and roles. Raises InvalidInput rather than lock oneself out."""
+    person = User.objects.select_for_update().get(pk=person.pk)
+    locked_out = not (fields["is_active"] and fields["is_staff"] and fields["is_superuser"])
+    if person.pk == actor.user_id and locked_out:
+        message = "You cannot take your own access away."
+        raise InvalidInput.field("is_superuser", "yourself", message)
+    for name, value in fields.items():
+        setattr(person, name, value)
+    person.save(update_fields=list(fields))
+    _set_roles(person, roles)
+    _record("edited", person, actor=actor, **fields)
+    return person
+
+
+@transaction.atomic
+def set_password(person: User, password: str, *, actor: Actor) -> None:
+    """Give a person a new password, which ends their sessions."""
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    record("auth.person.password_set", actor=actor, subject=person)
+
+
+def _set_roles(person: User, roles: Iterable[Group]) -> None:
+    person.groups.set(roles)
+
+
+def _record(what: str, person: User, *, actor: Actor, **facts: Any) -> None:
+    roles = sorted(person.groups.values_list("name", flat=True))
+    record(f"auth.person.{what}", actor=actor, subject=person, roles=roles, **facts)
+
+
+class PersonForm(PortalForm):
+    """Who somebody is, and which roles they have."""
+
+    username = forms.CharField(label="Log-in name", max_length=150)
+    first_name = forms.CharField(max_length=150, required=False)
+    last_name = forms.CharField(max_length=150, required=False)
+    email = forms.EmailField(required=False)
+    groups = forms.ModelMultipleChoiceField(
+        label="Roles",
+        queryset=Group.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    is_active = forms.BooleanField(label="Active: may log in at all", required=False)
+    is_staff = forms.BooleanField(label="May enter these pages", required=False)
+    is_superuser = forms.BooleanField(label="Superuser: may do everything", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        roles: Any = self.fields["groups"]
+        roles.queryset = Group.objects.order_by("name")
+
+
+class PasswordForm(PortalForm):
+    """A new password, twice."""
+
+    password = forms.CharField(
+        label="New password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    repeated = forms.CharField(
+        label="The same again",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, person: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._person = person
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, self._person)
+        return password
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        if "password" in said and said["password"] != said.get("repeated"):
+            self.add_error("repeated", "The two are not the same.")
+        return said
+
+
+class _Superusers(PortalAdmin):
+    """Seen with the view permission, changed by superusers only."""
+
+    section, place = "Administration", 90
+
+    def visible_to(self, user: Anybody) -> QuerySet[Any]:
+        rows: QuerySet[Any] = self.model._default_manager.all()
+        return rows if allowed(user, self.permission("view")) else rows.none()
+
+    @override
+    def may(self, request: HttpRequest, action: str, obj: Model | None = None) -> bool:
+        return request.user.is_active and bool(getattr(request.user, "is_superuser", False))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return "add" in self.can and self.may(request, "add")
+
+
+@admin.register(User, site=site)
+class UserAdmin(_Superusers):
+    """People. They are not deleted, because the record names them: they are made inactive."""
+
+    icon, place = "person", 90
+    can = frozenset({"add", "change", "history"})
+    page_template = "protection/person.html"
+    list_display = ("username", "full_name", "role_names", "access", "last_login_shown")
+    list_filter = ("is_active", "is_superuser", "groups")
+    search_fields = ("username", "first_name", "last_name", "email")
+    ordering = ("username",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def more_urls(self) -> list[URLPattern]:
+        return [self.url("<str:object_id>/password/", self.password_view, "password")]
+
+    @admin.display(description="Name")
+    def full_name(self, person: User) -> str:
+        return person.get_full_name()
+
+    @admin.display(description="Roles")
+    def role_names(self, person: User) -> str:
+        return ", ".join(sorted(role.name for role in person.groups.all())) or "none"
+
+    @admin.display(description="Access", ordering="is_active")
+    def access(self, person: User) -> str:
+        return access_badge(person)
+
+    @admin.display(description="Last log-in", ordering="last_login")
+    def last_login_shown(self, person: User) -> str:
+        return age(person.last_login)
+
+    @override
+    def page_context(self, request: HttpRequest, obj: User) -> dict[str, Any]:
+        return {"badge": access_badge(obj), "roles": obj.groups.order_by("name")}
+
+    def page_buttons(self, request: HttpRequest, obj: User) -> list[dict[str, Any]]:
+        if not self.has_change_permission(request, obj):
+            return []
+        return [{"label": "Set a password", "link": self.link("password", obj)}]
+
+    def form_for(self, request: HttpRequest, obj: User | None) -> PersonForm:
+        data = request.POST if request.method == "POST" else None
+        if obj is None:
+            return PersonForm(data, initial={"is_active": True, "is_staff": True})
+        initial = {name: getattr(obj, name) for name in PersonForm.base_fields if name != "groups"}
+        form = PersonForm(data, initial=initial | {"groups": obj.groups.all()})
+        del form.fields["username"]
+        return form
+
+    def save(self, request: HttpRequest, form: PersonForm, obj: User | None) -> User:
+        said = dict(form.cleaned_data)
+        roles = said.pop("groups")
+        actor = self.actor(request)
+        if obj is None:
+            return add_person(roles=roles, actor=actor, **said)
+        return edit_person(obj, roles=roles, actor=actor, **said)
+
+    def password_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The form for somebody's new password."""
+        person = self.found(request, object_id, "change")
+        form = PasswordForm(person, request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            set_password(person, form.cleaned_data["password"], actor=self.actor(request))
+            self.message_user(request, f"{person} has a new password.", messages.SUCCESS)
+            return HttpResponseRedirect(self.link("change", person))
+        return self.render(
+            request,
+            self.form_template,
+            obj=person,
+            title=f"Password of {person}",
+            form=form,
+            back=self.link("change", person),
+        )
+
+    def history(self, obj: User) -> QuerySet[AuditRecord]:
+        return about(obj)
+
+
+@admin.register(Group, site=site)
+class RoleAdmin(_Superusers):
+    """Roles come from the portal's own table; here one sees what they may do."""
+
+    icon, place = "badge", 91
+    page_template = "protection/role.html"
+    list_display = ("name", "people", "permission_count")
+    search_fields = ("name",)
+    ordering = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        roles: QuerySet[Group] = self.visible_to(request.user)
+        return roles.annotate(
+            person_total=Count("user", distinct=True),
+            permission_total=Count("permissions", distinct=True),
+        )
+
+    @admin.display(description="People")
+    def people(self, role: Any) -> int:
+        return int(role.person_total)
+
+    @admin.display(description="Permissions on every object")
+    def permission_count(self, role: Any) -> int:
+        return int(role.permission_total)
+
+    @override
+    def page_context(self, request: HttpRequest, obj: Group) -> dict[str, Any]:
+        return {
+            "permissions": obj.permissions.select_related("content_type").order_by(
+                "content_type__app_label", "content_type__model", "codename"
+            ),
+            "people": obj.user_set.order_by("username"),
+        }
+
+
+def access_badge(person: User) -> str:
+    """Whether somebody may log in, and how far they get."""
+    if not person.is_active:
+        return badge("Inactive", Tone.PLAIN)
+    if person.is_superuser:
+        return badge("Superuser", Tone.WAIT)
+    return badge("Active" if person.is_staff else "Active, API only", Tone.PLAIN)

@@ -1,0 +1,120 @@
+"""What beat sends when. The portal registers the tasks; people switch them and set their pace."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from typing_extensions import override
+
+from audit.models import AuditRecord
+from audit.services import record
+from drportal.access import Anybody, allowed
+from drportal.actor import Actor
+from drportal.adminkit.base import PortalAdmin
+from drportal.adminkit.forms import PortalForm
+from drportal.adminkit.site import site
+from drportal.adminkit.widgets import Tone, age, badge
+from protection.admin.records import about
+
+# Celery's own chores are not for people to switch off.
+_OURS = r"^(drportal|mirror|protection|recovery|audit|queries)\."
+_LONGEST = 7 * 24 * 3600  # seconds
+
+
+@transaction.atomic
+def change_schedule(
+    task: PeriodicTask, *, enabled: bool, every: int | None, actor: Actor
+) -> PeriodicTask:
+    """Switch a scheduled task on or off, and let it run each `every` seconds, None to leave that.
+
+    Beat sees the change within seconds.
+    """
+    task = PeriodicTask.objects.select_for_update(of=("self",)).get(pk=task.pk)
+    before = {"enabled": task.enabled, "schedule": str(task.schedule)}
+    task.enabled = enabled
+    if every is not None:
+        task.interval, _ = IntervalSchedule.objects.get_or_create(
+            every=every, period=IntervalSchedule.SECONDS
+        )
+    task.save()
+    after = {"enabled": task.enabled, "schedule": str(task.schedule)}
+    record("beat.schedule.edited", actor=actor, subject=task, task=task.task, old=before, new=after)
+    return task
+
+
+class ScheduleForm(PortalForm):
+    """Whether a task is sent, and how often."""
+
+    enabled = forms.BooleanField(label="Sent by beat", required=False)
+    every = forms.IntegerField(
+        label="Every how many seconds",
+        min_value=1,
+        max_value=_LONGEST,
+        widget=forms.NumberInput(attrs={"min": 1}),
+    )
+
+
+@admin.register(PeriodicTask, site=site)
+class PeriodicTaskAdmin(PortalAdmin):
+    """The schedule."""
+
+    icon, section, place = "schedule", "Administration", 92
+    can = frozenset({"change", "history"})
+    page_template = "protection/schedule.html"
+    list_display = ("name", "task", "how_often", "enabled_shown", "last_sent")
+    list_select_related = ("interval", "crontab", "solar", "clocked")
+    search_fields = ("name", "task")
+    ordering = ("name",)
+
+    def visible_to(self, user: Anybody) -> QuerySet[Any]:
+        tasks: QuerySet[Any] = PeriodicTask.objects.filter(task__regex=_OURS)
+        return tasks if allowed(user, self.permission("view")) else tasks.none()
+
+    @admin.display(description="How often")
+    def how_often(self, task: Any) -> str:
+        return how_often(task)
+
+    @admin.display(description="Sent by beat", ordering="enabled")
+    def enabled_shown(self, task: Any) -> str:
+        return badge("yes", Tone.PLAIN) if task.enabled else badge("switched off", Tone.WAIT)
+
+    @admin.display(description="Last sent", ordering="last_run_at")
+    def last_sent(self, task: Any) -> str:
+        return age(task.last_run_at)
+
+    @override
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        return {"how_often": how_often(obj), "badge": self.enabled_shown(obj)}
+
+    def form_for(self, request: HttpRequest, obj: Any) -> ScheduleForm:
+        data = request.POST if request.method == "POST" else None
+        seconds = _seconds(obj)
+        form = ScheduleForm(data, initial={"enabled": obj.enabled, "every": seconds})
+        if seconds is None:  # not an interval of seconds: it can be switched only
+            del form.fields["every"]
+        return form
+
+    def save(self, request: HttpRequest, form: ScheduleForm, obj: Any) -> Any:
+        said = form.cleaned_data
+        return change_schedule(
+            obj, enabled=said["enabled"], every=said.get("every"), actor=self.actor(request)
+        )
+
+    def history(self, obj: Any) -> QuerySet[AuditRecord]:
+        return about(obj)
+
+
+def how_often(task: Any) -> str:
+    """A task's schedule in words."""
+    seconds = _seconds(task)
+    return f"every {seconds} s" if seconds is not None else str(task.schedule)
+
+
+def _seconds(task: Any) -> int | None:
+    if task.interval is None:
+        return None
+    return int(task.interval.schedule.run_every.total_seconds()) or None

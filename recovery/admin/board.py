@@ -1,0 +1,185 @@
+"""What the page of an execution shows, made of the rows of `selectors.whole`."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from drportal.adminkit.widgets import Share, Tone, age, lapse, progress, span
+from recovery.admin import tones
+from recovery.admin.drawing import Box, drawing, in_order
+from recovery.models import Execution, JobWatch, LaunchJob, Wave, WaveServer
+from recovery.states import EXECUTION, JobState, ServerState, WaveState
+
+_LATE = timedelta(seconds=15)  # beat looks every few seconds for what is due
+_UNANSWERED = timedelta(seconds=60)  # four times the slowest poll
+
+_ORDER = (
+    (ServerState.LAUNCHED, "launched"),
+    (ServerState.LAUNCHING, "launching"),
+    (ServerState.FAILED, "failed"),
+    (ServerState.SKIPPED, "skipped"),
+    (ServerState.UNKNOWN, "unknown"),
+    (ServerState.BLOCKED, "blocked"),
+    (ServerState.CANCELLED, "cancelled"),
+    (ServerState.PENDING, "waiting"),
+)
+_BAD = {
+    ServerState.FAILED,
+    ServerState.SKIPPED,
+    ServerState.UNKNOWN,
+    ServerState.BLOCKED,
+}
+_UNDER_WAY = {ServerState.PENDING, ServerState.LAUNCHING}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLine:
+    """A server in the table of its wave."""
+
+    server: WaveServer
+    badge: SafeString
+    phase: str
+    times: str
+    facts_age: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A launch job in the table of its wave, and when DRS last told about it."""
+
+    job: LaunchJob
+    badge: SafeString
+    answered: str
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaveCard:
+    """A wave with its jobs and servers."""
+
+    wave: Wave
+    badge: SafeString
+    tone: Tone
+    bar: SafeString
+    after: str
+    lasted: str
+    waits: bool
+    gate_opens_at_once: bool
+    open: bool
+    jobs: Sequence[JobLine]
+    servers: Sequence[ServerLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All that the live part of the page shows."""
+
+    execution: Execution
+    active: bool
+    badge: SafeString
+    kind: SafeString
+    lasted: str
+    bar: SafeString
+    graph: SafeString
+    late: str
+    waiting: Sequence[WaveCard]
+    troubles: Sequence[ServerLine]
+    waves: Sequence[WaveCard]
+
+
+def board(execution: Execution) -> Board:
+    """The board of one execution, fetched with `selectors.whole`. A query more."""
+    waves = {wave.position: wave for wave in execution.waves.all()}
+    watches = _watches(waves.values())
+    order = in_order({position: wave.depends_on for position, wave in waves.items()})
+    cards = [_card(waves[position], waves, watches) for position in order]
+    servers = [server for wave in waves.values() for server in wave.servers.all()]
+    return Board(
+        execution=execution,
+        active=execution.state in EXECUTION.active,
+        badge=tones.execution_badge(execution.state),
+        kind=tones.kind_badge(execution.kind),
+        lasted=lapse(execution.started_at or execution.created_at, execution.finished_at),
+        bar=bar(server.state for server in servers),
+        graph=drawing([_box(wave) for wave in waves.values()]),
+        late=_late(execution),
+        waiting=[card for card in cards if card.waits],
+        troubles=[line for card in cards for line in card.servers if line.server.state in _BAD],
+        waves=cards,
+    )
+
+
+def bar(states: Any) -> SafeString:
+    """The progress of servers that are in `states`."""
+    counted = Counter(states)
+    return progress(
+        [Share(counted[state], word, tones.SERVER_TONES[state]) for state, word in _ORDER]
+    )
+
+
+def _watches(waves: Any) -> dict[tuple[Any, str], JobWatch]:
+    live = {(job.account_id, job.region) for wave in waves for job in wave.jobs.all()}
+    rows = JobWatch.objects.filter(account_id__in={account for account, _ in live})
+    return {(row.account_id, row.region): row for row in rows}
+
+
+def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], JobWatch]) -> WaveCard:
+    state = WaveState(wave.state)
+    servers = [_server_line(server) for server in wave.servers.all()]
+    after = ", ".join(
+        f"{position} {waves[position].name}" for position in wave.depends_on if position in waves
+    )
+    return WaveCard(
+        wave=wave,
+        badge=tones.wave_badge(state),
+        tone=tones.WAVE_TONES[state],
+        bar=bar(line.server.state for line in servers),
+        after=after,
+        lasted=lapse(wave.started_at, wave.finished_at),
+        waits=state == WaveState.WAITING and wave.gate_opened_at is None,
+        gate_opens_at_once=wave.gate_opened_at is not None and state == WaveState.WAITING,
+        open=state not in {WaveState.PENDING, WaveState.COMPLETED, WaveState.CANCELLED},
+        jobs=[_job_line(job, watches.get((job.account_id, job.region))) for job in wave.jobs.all()],
+        servers=servers,
+    )
+
+
+def _server_line(server: WaveServer) -> ServerLine:
+    state = ServerState(server.state)
+    return ServerLine(
+        server=server,
+        badge=tones.server_badge(state),
+        phase=server.get_phase_display() if state in _UNDER_WAY else "",
+        times=lapse(server.started_at, server.finished_at),
+        facts_age=age(server.facts_at) if server.facts_at else "",
+    )
+
+
+def _job_line(job: LaunchJob, watch: JobWatch | None) -> JobLine:
+    if job.state != JobState.STARTED:
+        return JobLine(job, tones.job_badge(job.state), "", "")
+    polled = watch.polled_at if watch else None
+    trouble = watch.message if watch and watch.failures else ""
+    answered = age(polled, never="not yet", stale_after=_UNANSWERED)
+    return JobLine(job, tones.job_badge(job.state), answered, trouble)
+
+
+def _box(wave: Wave) -> Box:
+    state = WaveState(wave.state)
+    tone = tones.WAVE_TONES[state]
+    return Box(wave.position, wave.name, state.label, tone, tuple(wave.depends_on))
+
+
+def _late(execution: Execution) -> str:
+    """That no worker looks at an execution that is due, or an empty text."""
+    now = timezone.now()
+    due, lease = execution.due_at, execution.leased_until
+    if execution.state not in EXECUTION.active or due is None or (lease and lease > now):
+        return ""
+    overdue = now - due
+    return span(overdue.total_seconds()) if overdue > _LATE else ""

@@ -1,0 +1,200 @@
+"""Executions: the list, and the page that shows one while it happens. Nothing here is a form."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern
+from django.utils.html import format_html
+
+from drportal.access import Anybody, allowed
+from drportal.adminkit import confirm
+from drportal.adminkit.base import PortalAdmin
+from drportal.adminkit.site import site
+from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
+from recovery.admin import tones
+from recovery.admin.board import board
+from recovery.models import Execution
+from recovery.permissions import PlanPermission
+from recovery.selectors import executions_for, timeline, whole, with_counts
+from recovery.services import executions
+from recovery.states import EXECUTION, WaveState
+
+_REFRESH_SECONDS = 2
+_MOST_EVENTS = 200
+
+
+def may_steer(request: HttpRequest, execution: Execution) -> bool:
+    """May the person cancel the execution and open its gates? Through its plan, or model-wide."""
+    return allowed(request.user, PlanPermission.STEER, execution.plan)
+
+
+@admin.register(Execution, site=site)
+class ExecutionAdmin(PortalAdmin):
+    """What runs and what ran."""
+
+    icon, section, place = "play_circle", "Recovery", 20
+    list_display = (
+        "started",
+        "plan_and_version",
+        "kind_shown",
+        "state_shown",
+        "progress_shown",
+        "requested_by",
+        "lasted",
+    )
+    list_display_links = ("started",)
+    list_filter = ("state", "kind")
+    search_fields = ("plan_name", "requested_by", "reason")
+    search_help_text = "Plan, person or reason"
+    ordering = ("-created_at", "id")
+
+    def visible_to(self, user: Anybody) -> QuerySet[Execution]:
+        return executions_for(user)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
+        return with_counts(super().get_queryset(request))
+
+    def more_urls(self) -> list[URLPattern]:
+        return [
+            self.url("<str:object_id>/live/", self.live_view, "live"),
+            self.url("<str:object_id>/cancel/", self.cancel_view, "cancel"),
+            self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
+        ]
+
+    @admin.display(description="Requested", ordering="created_at")
+    def started(self, execution: Execution) -> str:
+        return age(execution.created_at)
+
+    @admin.display(description="Plan", ordering="plan_name")
+    def plan_and_version(self, execution: Execution) -> str:
+        return f"{execution.plan_name}, version {execution.plan_version}"
+
+    @admin.display(description="Kind", ordering="kind")
+    def kind_shown(self, execution: Execution) -> str:
+        return tones.kind_badge(execution.kind)
+
+    @admin.display(description="State", ordering="state")
+    def state_shown(self, execution: Execution) -> str:
+        return tones.execution_badge(execution.state)
+
+    @admin.display(description="Servers")
+    def progress_shown(self, execution: Any) -> str:
+        return server_progress(execution)
+
+    @admin.display(description="Took", ordering="started_at")
+    def lasted(self, execution: Execution) -> str:
+        return lapse(execution.started_at, execution.finished_at)
+
+    def object_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        context = self._live_context(request, object_id)
+        return self.render(
+            request,
+            "recovery/execution.html",
+            obj=context["execution"],
+            refresh_seconds=_REFRESH_SECONDS,
+            live_link=self.link("live", context["execution"]),
+            **context,
+        )
+
+    def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The part of the page that changes, for the browser to put in place of the old one."""
+        context = self._live_context(request, object_id)
+        answer = render(request, "recovery/execution_live.html", context)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    def _live_context(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        found = self.found(request, object_id)
+        execution = whole(Execution.objects.filter(pk=found.pk)).get()
+        events = timeline(execution)
+        return {
+            "execution": execution,
+            "board": board(execution),
+            "events": events[:_MOST_EVENTS],
+            "event_count": events.count(),
+            "may_steer": may_steer(request, execution),
+            "cancellable": execution.state in EXECUTION.active
+            and execution.cancel_requested_at is None,
+            "plan_link": self._plan_link(request, execution),
+        }
+
+    def _plan_link(self, request: HttpRequest, execution: Execution) -> str:
+        plan = execution.plan
+        if plan is None or not allowed(request.user, PlanPermission.VIEW, plan):
+            return ""
+        page: PortalAdmin = self.admin_site.get_model_admin(type(plan))
+        return page.link("change", plan)
+
+    def _steerable(self, request: HttpRequest, object_id: str) -> Execution:
+        execution: Execution = self.found(request, object_id, "steer")
+        return execution
+
+    def has_steer_permission(self, request: HttpRequest, obj: Execution) -> bool:
+        """May the person steer this execution?"""
+        return may_steer(request, obj)
+
+    def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then request that the execution be cancelled."""
+        execution = self._steerable(request, object_id)
+
+        def act(said: dict[str, Any]) -> HttpResponse:
+            executions.cancel(execution, reason=said["reason"], actor=self.actor(request))
+            self.message_user(request, "Cancelling was requested.", messages.WARNING)
+            return HttpResponseRedirect(self.link("change", execution))
+
+        question = confirm.Question(
+            title=f"Cancel the {execution}",
+            text="Nothing more will be launched. What DRS launches already goes on, and is watched "
+            "to its end. Instances that were launched stay.",
+            verb=f"Cancel the {execution.get_kind_display().lower()}",
+            reason="Reason",
+        )
+        return confirm.confirm(self, request, execution, question, act)
+
+    def gate_view(self, request: HttpRequest, object_id: str, position: int) -> HttpResponse:
+        """Ask, then open the gate before a wave."""
+        execution = self._steerable(request, object_id)
+        wave = execution.waves.filter(position=position, gate=True).first()
+        if wave is None:
+            raise Http404("There is no gate before such a wave.")
+
+        def act(said: dict[str, Any]) -> HttpResponse:
+            executions.resume(
+                execution, position=position, comment=said["reason"], actor=self.actor(request)
+            )
+            self.message_user(request, f"The gate before {wave} is open.", messages.SUCCESS)
+            return HttpResponseRedirect(self.link("change", execution))
+
+        waits = wave.state == WaveState.WAITING and wave.gate_opened_at is None
+        question = confirm.Question(
+            title=f"Open the gate before {wave}",
+            text=f"{wave.servers.count()} servers will be launched."
+            if waits
+            else "This wave does not wait at its gate now.",
+            verb="Open the gate",
+            danger=not waits,
+            reason="Comment",
+            template="recovery/gate.html",
+            context={"wave": wave},
+        )
+        return confirm.confirm(self, request, execution, question, act)
+
+
+def server_progress(execution: Any) -> str:
+    """The bar of an execution fetched with `selectors.with_counts`."""
+    launched, bad = execution.server_launched, execution.server_failed
+    rest = execution.server_total - launched - bad
+    ended = execution.state in EXECUTION.terminal
+    return format_html(
+        "{}",
+        progress(
+            [
+                Share(launched, "launched", Tone.GOOD),
+                Share(bad, "not well", Tone.BAD),
+                Share(rest, "not launched" if ended else "to come", Tone.PLAIN),
+            ]
+        ),
+    )

@@ -1,0 +1,78 @@
+"""How each state is to be read. Only an outcome that is wholly good is green."""
+
+from django.utils.safestring import SafeString
+
+from drportal.adminkit.widgets import Tone, badge
+from recovery.states import ExecutionState, JobState, Kind, ServerState, WaveState
+
+_EXECUTION = {
+    ExecutionState.PENDING: Tone.PLAIN,
+    ExecutionState.RUNNING: Tone.BUSY,
+    ExecutionState.PAUSED: Tone.WAIT,
+    ExecutionState.CANCELLING: Tone.WAIT,
+    ExecutionState.COMPLETED: Tone.GOOD,
+    ExecutionState.PARTIAL: Tone.UNSURE,
+    ExecutionState.FAILED: Tone.BAD,
+    ExecutionState.CANCELLED: Tone.PLAIN,
+}
+WAVE_TONES = {
+    WaveState.PENDING: Tone.PLAIN,
+    WaveState.WAITING: Tone.WAIT,
+    WaveState.LAUNCHING: Tone.BUSY,
+    WaveState.COMPLETED: Tone.GOOD,
+    WaveState.PARTIAL: Tone.UNSURE,
+    WaveState.FAILED: Tone.BAD,
+    WaveState.TIMED_OUT: Tone.BAD,
+    WaveState.BLOCKED: Tone.UNSURE,
+    WaveState.CANCELLED: Tone.PLAIN,
+}
+SERVER_TONES = {
+    ServerState.PENDING: Tone.PLAIN,
+    ServerState.LAUNCHING: Tone.BUSY,
+    ServerState.LAUNCHED: Tone.GOOD,
+    ServerState.FAILED: Tone.BAD,
+    ServerState.SKIPPED: Tone.BAD,
+    ServerState.UNKNOWN: Tone.UNSURE,
+    ServerState.BLOCKED: Tone.UNSURE,
+    ServerState.CANCELLED: Tone.PLAIN,
+}
+# That a job ended says nothing of its servers, so it is never green.
+_JOB = {
+    JobState.QUEUED: Tone.WAIT,
+    JobState.INTENDED: Tone.BUSY,
+    JobState.STARTED: Tone.BUSY,
+    JobState.ENDED: Tone.PLAIN,
+    JobState.REFUSED: Tone.BAD,
+    JobState.CANCELLED: Tone.PLAIN,
+    JobState.LOST: Tone.UNSURE,
+}
+
+
+def execution_badge(state: str) -> SafeString:
+    """How an execution stands."""
+    known = ExecutionState(state)
+    return badge(known.label, _EXECUTION[known])
+
+
+def wave_badge(state: str) -> SafeString:
+    """How a wave stands."""
+    known = WaveState(state)
+    return badge(known.label, WAVE_TONES[known])
+
+
+def server_badge(state: str) -> SafeString:
+    """What became of a server."""
+    known = ServerState(state)
+    return badge(known.label, SERVER_TONES[known])
+
+
+def job_badge(state: str) -> SafeString:
+    """How a launch job stands."""
+    known = JobState(state)
+    return badge(known.label, _JOB[known])
+
+
+def kind_badge(kind: str) -> SafeString:
+    """Drill or recovery, which nobody may mistake for the other."""
+    known = Kind(kind)
+    return SafeString(f'<span class="dr-badge dr-kind-{known.value}">{known.label.upper()}</span>')

@@ -1,0 +1,32 @@
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.factories.users import SuperuserFactory, UserFactory
+
+
+@pytest.fixture
+def superuser(db) -> User:
+    return SuperuserFactory.create(username="root")
+
+
+@pytest.fixture
+def person(db) -> User:
+    """Somebody who may enter the admin and do nothing there."""
+    return UserFactory.create(username="person", is_staff=True)
+
+
+@pytest.fixture
+def root(superuser) -> Client:
+    """The browser of somebody who may do everything."""
+    client = Client()
+    client.force_login(superuser)
+    return client
+
+
+@pytest.fixture
+def browser(person) -> Client:
+    """The browser of `person`."""
+    client = Client()
+    client.force_login(person)
+    return client
