@@ -1,8 +1,11 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from rest_framework.test import APIClient
 
 from recovery.models import RecoveryPlan
@@ -50,3 +53,23 @@ def plan(db: None) -> RecoveryPlan:
 def world() -> World:
     """What is in the database, to see whether something changed."""
     return World()
+
+
+@pytest.fixture
+def at_once() -> Callable[[list[Callable[[], Any]]], list[Any]]:
+    """Run calls in a thread each, all let off together, and return what they returned."""
+
+    def run(calls: list[Callable[[], Any]]) -> list[Any]:
+        barrier = Barrier(len(calls))
+
+        def one(call: Callable[[], Any]) -> Any:
+            try:
+                barrier.wait(30)
+                return call()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return [answer.result(60) for answer in [pool.submit(one, call) for call in calls]]
+
+    return run
