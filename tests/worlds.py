@@ -19,7 +19,7 @@ from protection.models import ProtectionGroup, SourceServer, TargetAccount
 from protection.services import accounts, groups, inventory
 from recovery.models import Execution, JobWatch, LaunchJob, RecoveryPlan
 from recovery.services import advance, executions, plans, watch
-from recovery.states import EXECUTION, Kind
+from recovery.states import EXECUTION, JobState, Kind
 
 HUB = "123456789012"
 NORTH, SOUTH = "210000000001", "210000000002"
@@ -114,7 +114,8 @@ class Driver:
     def step(self, execution: Execution, *, forward: timedelta = timedelta(seconds=30)) -> None:
         """One look of everybody at everything, then time passes in AWS."""
         now = timezone.now()
-        LaunchJob.objects.filter(execution=execution, state="QUEUED").update(due_at=now)
+        waiting = LaunchJob.objects.filter(state__in=[JobState.QUEUED, JobState.INTENDED])
+        waiting.update(due_at=now)
         Execution.objects.active().update(due_at=now, leased_until=None)
         advance.advance(execution.pk)
         JobWatch.objects.update(due_at=now, leased_until=None)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from drportal.aws.boto import session
 from drportal.aws.errors import PASSING, AwsError, Call, Failure, translate
 from drportal.aws.scope import Account
 from drportal.observability import correlation_id
@@ -29,12 +29,12 @@ class Credentials:
     token: str = field(repr=False)
     expires_at: datetime
 
-    def as_boto(self) -> dict[str, str]:
-        """The arguments of boto3.Session."""
+    def as_keys(self) -> dict[str, str]:
+        """The arguments of `drportal.aws.boto.session`."""
         return {
-            "aws_access_key_id": self.access_key,
-            "aws_secret_access_key": self.secret_key,
-            "aws_session_token": self.token,
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
+            "token": self.token,
         }
 
 
@@ -77,7 +77,7 @@ def _sts(region: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": 3},
     )
     endpoint = settings.AWS_ENDPOINT_URL or None
-    return boto3.Session().client("sts", region_name=region, config=config, endpoint_url=endpoint)
+    return session(region=region).client("sts", config=config, endpoint_url=endpoint)
 
 
 def _assume_somewhere(account: Account, region: str) -> Credentials:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any, Final
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from drportal.aws.boto import session
 from drportal.aws.errors import Call, translate
 from drportal.aws.roles import Credentials, credentials_for
 from drportal.aws.scope import Scope
@@ -70,9 +70,8 @@ def _make(service: str, use: Use, region: str, credentials: Credentials | None) 
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS[use]},
         max_pool_connections=20,
     )
-    keys: dict[str, Any] = dict(credentials.as_boto()) if credentials else {}
-    session = boto3.Session(region_name=region, **keys)
-    made = session.client(  # type: ignore[call-overload]  # the service is known at run time only
+    keys = credentials.as_keys() if credentials else {}
+    made = session(region=region, **keys).client(  # type: ignore[call-overload]  # any service
         service, config=config, endpoint_url=settings.AWS_ENDPOINT_URL or None
     )
     made.meta.events.register("before-call", _say_who)

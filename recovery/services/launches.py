@@ -35,6 +35,10 @@ LOOK_BACK: Final = timedelta(hours=24)
 SKEW: Final = timedelta(minutes=5)
 # When nobody may ask again and AWS does not answer, it stays unknown what became of a job.
 LOST_AFTER: Final = timedelta(hours=1)
+# For how long a job that DRS accepted may be missing from its list.
+LATE_LISTING: Final = timedelta(minutes=2)
+# What DRS says when a server is in a running job (DRS and MGN field logs).
+_BUSY: Final = "being processed by a job"
 _INITIATED_BY: Final = {Kind.DRILL: "START_DRILL", Kind.RECOVERY: "START_RECOVERY"}
 
 
@@ -58,14 +62,14 @@ def send(job: LaunchJob) -> None:
         return
     if _intend(job, look):
         checkpoint("launch.intended", job_id=str(job.pk))
-        _ask(job)
+        _ask(job, again=False)
 
 
 @reaches_outside
 def settle(job: LaunchJob, *, may_ask: bool) -> None:
     """Bring an INTENDED job further: adopt what DRS made of it, or ask (again) if it `may_ask`."""
     if job.asked_at is None:
-        _ask(job)
+        _ask(job, again=False)
         return
     try:
         look = _look(job, since=job.asked_at - SKEW)
@@ -83,7 +87,7 @@ def settle(job: LaunchJob, *, may_ask: bool) -> None:
     elif timezone.now() < settled_at:
         _postpone(job, job.message, after=settled_at - timezone.now())
     elif may_ask:
-        _ask(job)
+        _ask(job, again=True)
     else:
         withdraw(job, overdue=True)
 
@@ -127,7 +131,8 @@ def adopt(job: LaunchJob, found: aws.Job, *, said: str = "DRS has started it.") 
     note(job.execution, "job.started", what, wave=job.wave)
 
 
-def _ask(job: LaunchJob) -> None:
+def _ask(job: LaunchJob, *, again: bool) -> None:
+    """Ask DRS. `again`: it was asked before, and nobody knows whether it heard that."""
     if not _about_to_ask(job):
         return
     checkpoint("launch.asking", job_id=str(job.pk))
@@ -136,7 +141,7 @@ def _ask(job: LaunchJob) -> None:
         started = drs.start_recovery(job.server_ids, drill=job.kind == Kind.DRILL)
     except AwsError as error:
         checkpoint("launch.refused_or_lost", job_id=str(job.pk))
-        _not_answered(job, error)
+        _not_launched(job, error, again=again)
         return
     checkpoint("launch.answered", job_id=str(job.pk), drs_job_id=started.job_id)
     adopt(job, started)
@@ -201,22 +206,27 @@ def _why_wait(job: LaunchJob, look: _Look) -> str:
     return quota.why_wait(len(job.server_ids), load)
 
 
-def _not_answered(job: LaunchJob, error: AwsError) -> None:
+def _not_launched(job: LaunchJob, error: AwsError, *, again: bool) -> None:
     if error.ambiguous:
         message = f"Whether DRS heard it is not known; looking for its job. {error.message}"
         _postpone(job, message, after=_settle_time())
     elif error.failure == Failure.CONFLICT:
-        _conflict(job, error)
-    elif error.passing or error.failure == Failure.QUOTA:
-        _back_to_queue(job, error)
-    elif error.failure == Failure.CREDENTIALS and job.refusals < 2:  # noqa: PLR2004  # two more tries
-        forget_sessions()  # a session may have been revoked
-        _back_to_queue(job, error)
+        _conflict(job, error, again=again)
+    elif error.passing or error.failure == Failure.QUOTA or _worth_new_credentials(job, error):
+        _later(job, error, again=again)
     else:
-        refusals.refuse(job, error)
+        _refused(job, error, again=again)
 
 
-def _conflict(job: LaunchJob, error: AwsError) -> None:
+def _worth_new_credentials(job: LaunchJob, error: AwsError) -> bool:
+    """A role session may have been revoked: forget it, and try twice more."""
+    if error.failure != Failure.CREDENTIALS or job.refusals >= 2:  # noqa: PLR2004  # twice
+        return False
+    forget_sessions()
+    return True
+
+
+def _conflict(job: LaunchJob, error: AwsError, *, again: bool) -> None:
     """DRS says Conflict for a server in a running job, and for much else. So look."""
     try:
         look = _look(job, since=timezone.now() - LOOK_BACK)
@@ -227,10 +237,29 @@ def _conflict(job: LaunchJob, error: AwsError) -> None:
     busy = {server for running in look.running() for server in running.server_ids}
     if found is not None:
         adopt(job, found, said="DRS had started it when it was asked before.")
-    elif busy & set(job.server_ids):
-        _back_to_queue(job, error)
+    elif busy & set(job.server_ids) or _BUSY in error.message.lower():
+        _later(job, error, again=again)
+    else:
+        _refused(job, error, again=again)
+
+
+def _refused(job: LaunchJob, error: AwsError, *, again: bool) -> None:
+    """DRS said no. But what it was asked before may yet turn up in its list: then wait a while."""
+    since = job.intended_at or job.created_at
+    if again and timezone.now() < since + LATE_LISTING:
+        _later(job, error, again=True)
     else:
         refusals.refuse(job, error)
+
+
+def _later(job: LaunchJob, error: AwsError, *, again: bool) -> None:
+    """DRS certainly did not do it this time. A job that it may have done before keeps its intent:
+    in the queue, what DRS made of it would be taken for somebody else's.
+    """
+    if again:
+        _postpone(job, error.message, after=_retry_after(job, error))
+    else:
+        _back_to_queue(job, error)
 
 
 def _look(job: LaunchJob, *, since: datetime) -> _Look:

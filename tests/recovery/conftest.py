@@ -11,8 +11,10 @@ from tests.worlds import EAST, WEST, Driver
 
 
 @pytest.fixture
-def aws(settings) -> Iterator[World]:
+def aws(settings, monkeypatch) -> Iterator[World]:
     """Simulated AWS in this process; `tests.worlds` fills it."""
+    # moto would parse 2,000 images for every account and Region; nothing here looks at one.
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     settings.AWS_ENDPOINT_URL = ""
     settings.DRS_REGIONS = [EAST, WEST]
     settings.LAUNCH_SETTLE_SECONDS = 0
