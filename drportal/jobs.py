@@ -1,6 +1,7 @@
 """What every Celery task of the portal has in common, and how work is asked for."""
 
 import logging
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,21 @@ from drportal.observability import correlated, correlation_id
 _HEADER = "portal_correlation_id"
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A task that beat sends every so many seconds.
+
+    A message that no worker has taken after `expires` seconds is dropped, so that they never pile
+    up: the next one does the same.
+    """
+
+    name: str
+    task: str
+    every: int
+    queue: str
+    expires: int
 
 
 def hint(task: str, **arguments: Any) -> None:

@@ -1,9 +1,11 @@
 """Every path of the portal. This module composes: it may see all apps, and none sees it."""
 
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from drportal.adminkit.site import site
 from drportal.api.urls import nowhere_else
+from drportal.health import healthz, readyz
 from recovery.admin.home import home
 
 handler400 = "drportal.api.problem.bad_request"
@@ -12,6 +14,9 @@ handler404 = "drportal.api.problem.not_found"
 handler500 = "drportal.api.problem.server_error"
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="root"),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("admin/", site.admin_view(home)),
     path("admin/", site.urls),
     path("api/v1/", include("audit.api.urls")),

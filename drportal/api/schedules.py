@@ -1,18 +1,6 @@
 """What the API wants done over and over."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """A task that beat sends every so many seconds; a message not taken by `expires` is dropped."""
-
-    name: str
-    task: str
-    every: int
-    queue: str
-    expires: int
-
+from drportal.jobs import Schedule
 
 SCHEDULES = (
     Schedule(

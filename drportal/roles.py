@@ -1,0 +1,60 @@
+"""The roles, and what each may do everywhere: one table, from which `sync_roles` makes groups.
+
+What somebody may do to a single account, group or plan is shared on its own page.
+"""
+
+_VIEW = frozenset(
+    {
+        "protection.view_targetaccount",
+        "protection.view_accountregion",
+        "protection.view_sourceserver",
+        "protection.view_syncrun",
+        "protection.view_protectiongroup",
+        "recovery.view_recoveryplan",
+        "recovery.view_execution",
+    }
+)
+_STEER = frozenset(
+    {
+        "recovery.drill_recoveryplan",
+        "recovery.recover_recoveryplan",
+        "recovery.steer_recoveryplan",
+        "protection.run_syncrun",
+    }
+)
+_MODIFY = frozenset({"protection.change_protectiongroup", "recovery.change_recoveryplan"})
+_BUILD = _MODIFY | {
+    "protection.add_protectiongroup",
+    "protection.delete_protectiongroup",
+    "recovery.add_recoveryplan",
+    "recovery.delete_recoveryplan",
+}
+_REGISTER = frozenset({"protection.add_targetaccount", "protection.change_targetaccount"})
+_SHARE = frozenset(
+    {
+        "protection.share_targetaccount",
+        "protection.share_protectiongroup",
+        "recovery.share_recoveryplan",
+    }
+)
+_ADMINISTER = frozenset(
+    {
+        "protection.delete_targetaccount",
+        "auth.view_user",
+        "auth.add_user",
+        "auth.change_user",
+        "auth.view_group",
+        "django_celery_beat.view_periodictask",
+        "django_celery_beat.change_periodictask",
+        "mirror.view_outboxentry",
+    }
+)
+
+ROLES: dict[str, frozenset[str]] = {
+    "DRSOrchestrationAdmin": _VIEW | _STEER | _BUILD | _REGISTER | _SHARE | _ADMINISTER,
+    "DRSRecoveryManager": _VIEW | _STEER | _BUILD | _REGISTER | _SHARE,
+    "DRSPlanManager": _VIEW | _STEER | _BUILD,
+    "DRSOperator": _VIEW | _STEER | _MODIFY,
+    "DRSReadOnly": _VIEW,
+    "DRSAuditor": _VIEW | {"audit.view_auditrecord"},
+}

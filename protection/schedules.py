@@ -1,0 +1,13 @@
+"""What protection wants done over and over."""
+
+from drportal.jobs import Schedule
+
+SCHEDULES = (
+    Schedule(
+        "Source-server inventory",
+        task="protection.sync_inventory",
+        every=300,
+        queue="sync",
+        expires=240,
+    ),
+)

@@ -1,0 +1,5 @@
+"""What the engine wants done over and over."""
+
+from drportal.jobs import Schedule
+
+SCHEDULES = (Schedule("Engine", task="recovery.tick", every=1, queue="engine", expires=5),)
