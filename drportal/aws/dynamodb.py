@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-import boto3
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from django.conf import settings
 
+from drportal.aws.boto import session
 from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.scope import Account, Scope
 from drportal.aws.session import Use, client, pages, translated
@@ -232,9 +232,7 @@ def _hub_id(region: str) -> str:
             retries={"mode": "standard", "total_max_attempts": 3},
         )
         with translated("GetCallerIdentity", Scope(Account("hub"), region)):
-            sts = boto3.Session(region_name=region).client(
-                "sts", config=config, endpoint_url=key or None
-            )
+            sts = session(region=region).client("sts", config=config, endpoint_url=key or None)
             _hub_ids[key] = sts.get_caller_identity()["Account"]
     return _hub_ids[key]
 
