@@ -6,7 +6,6 @@ from collections.abc import Set
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from django.db.models import Model
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.permissions import SAFE_METHODS
@@ -32,15 +31,10 @@ class RecordedViewSet(PortalViewSet):
     reads: ClassVar[Set[str]] = frozenset()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self._found: Model | None = None
         response = super().dispatch(request, *args, **kwargs)
         if isinstance(response, Response):
             self._record(response)
         return response
-
-    def the_object(self, *args: Any, **kwargs: Any) -> Any:
-        self._found = super().the_object(*args, **kwargs)
-        return self._found
 
     def _record(self, response: Response) -> None:
         status = response.status_code
@@ -51,7 +45,7 @@ class RecordedViewSet(PortalViewSet):
             record_read(
                 "api.read" if self._reading() else "api.replayed",
                 actor=self._whoever(),
-                subject=self._found,
+                subject=self.found,
                 operation=self._operation(),
                 path=self.request.path,
                 parameters=dict(self.request.query_params.lists()),
@@ -63,7 +57,7 @@ class RecordedViewSet(PortalViewSet):
         record_refusal(
             f"api.{self._operation()}",
             actor=self._whoever(),
-            subject=self._found,
+            subject=self.found,
             code=said["code"],
             detail=f"{self.request.method} {self.request.path}: {said['detail']}",
         )

@@ -78,6 +78,7 @@ class PortalViewSet(GenericViewSet[Any]):
     replayable: ClassVar[bool] = True
     lookup_field = "pk"
     lookup_value_converter = "uuid"
+    found: Model | None = None  # the object that the request is about, once one may see it
 
     def seen(self) -> QuerySet[Any]:
         """The objects that the person may see, with what the answer shows of them."""
@@ -110,6 +111,7 @@ class PortalViewSet(GenericViewSet[Any]):
         found = (self.get_queryset() if of is None else of).filter(pk=self.kwargs["pk"]).first()
         if found is None:
             raise NotFound("There is no such object, or none that you may see.")
+        self.found = found
         needs = self._needed()
         if needs.of == Of.THE_OBJECT and not allowed(
             self.request.user, needs.permission, self.asked_of(found)

@@ -41,7 +41,10 @@ class ServerFilters(_Placed):
 
     def by_tag(self, servers: QuerySet[Any], _: str, __: str) -> QuerySet[Any]:
         """Servers that have every tag that was given: the form holds the last one only."""
-        return servers.filter(matching(dict(map(_pair, self.data.getlist("tag")))))
+        for text in self.data.getlist("tag"):
+            key, value = _pair(text)
+            servers = servers.filter(matching({key: value}))
+        return servers
 
 
 class GroupFilters(_Placed):

@@ -18,6 +18,7 @@ from protection.models import AccountRegion, TargetAccount
 from protection.models.accounts import ROLE_ARN_PATTERN
 
 DEFAULT_ROLE = "DRSOrchestrationRole"
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}")  # STS API reference, ExternalId
 _EDITABLE = frozenset({"name", "role_arn", "external_id", "active"})
 
@@ -102,7 +103,7 @@ def _must_be_valid(account: TargetAccount) -> None:
 
 def _identity_errors(account: TargetAccount) -> list[dict[str, str]]:
     errors = []
-    if not re.fullmatch(r"[0-9]{12}", account.account_id):
+    if not _ACCOUNT_ID.fullmatch(account.account_id):
         errors.append(_error("account_id", "invalid", "An account id has 12 digits."))
     if not 1 <= len(account.name) <= 64:  # noqa: PLR2004  # the field's own length
         errors.append(_error("name", "invalid", "A name has 1 to 64 characters."))
@@ -114,6 +115,8 @@ def _role_errors(account: TargetAccount) -> list[dict[str, str]]:
         if account.role_arn or account.external_id:
             return [_error("role_arn", "hub_has_no_role", "The hub is entered without a role.")]
         return []
+    if not _ACCOUNT_ID.fullmatch(account.account_id):
+        return []  # which is wrong enough: the role is judged by the account that it is in
     errors = []
     if not re.fullmatch(ROLE_ARN_PATTERN, account.role_arn, re.ASCII):
         errors.append(_error("role_arn", "invalid", "This is not the ARN of an IAM role."))
