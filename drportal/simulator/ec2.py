@@ -1,84 +1,26 @@
-"""What DRS does in EC2. moto's own objects are used, never a client: in a server that would be a
-call to itself."""
+"""The instances that DRS runs in EC2: recovery instances and conversion servers."""
 
 from __future__ import annotations
 
-import ipaddress
-from copy import deepcopy
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.exceptions import ServiceException
-from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Instance
-from moto.ec2.models.launch_templates import LaunchTemplate
-from moto.ec2.models.subnets import Subnet
-from moto.ec2.utils import convert_tag_spec
+from moto.iam.models import iam_backends
 
+from drportal.simulator import launch_templates
+from drportal.simulator.ec2_backend import MANAGED_TAG, LaunchProblem, ec2_of
 from drportal.simulator.identifiers import stable
 from drportal.simulator.models import DRSBackend
+from drportal.simulator.placement import Placement, placement, subnet_named
 from drportal.simulator.resources import SourceServer
 
-MANAGED_TAG = {"AWSElasticDisasterRecoveryManaged": "drs.amazonaws.com"}
-SERVER_TAG = "AWSElasticDisasterRecoverySourceServerID"
 LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
 CONVERSION_SERVER = "AWS Elastic Disaster Recovery Conversion Server"
-GIB = 1024**3
 
 _STATES = {"pending": 0, "shutting-down": 32}
-
-
-class LaunchProblem(Exception):
-    """EC2 refused. The text goes into the job log as `rawError`."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where an instance goes: the network half of a launch template."""
-
-    subnet: Subnet
-    groups: list[str]
-    private_ip: str | None
-
-
-def ec2_of(backend: DRSBackend) -> EC2Backend:
-    """EC2 in the backend's account and Region."""
-    return ec2_backends[backend.account_id][backend.region_name]
-
-
-def create_launch_template(
-    backend: DRSBackend, server: SourceServer, data: dict[str, Any], tags: dict[str, str]
-) -> str:
-    """A server's own launch template; returns its id. `data` is LaunchTemplateData."""
-    instance_tags = {"Name": server.hostname, SERVER_TAG: server.id} | MANAGED_TAG | tags
-    listed = [{"Key": key, "Value": value} for key, value in instance_tags.items()]
-    specifications = [
-        {"ResourceType": kind, "Tags": deepcopy(listed)} for kind in ("instance", "volume")
-    ]
-    template = ec2_of(backend).create_launch_template(
-        f"created-and-used-by-drs-{server.id}",
-        "Created by AWS Elastic Disaster Recovery",
-        {"InstanceType": server.instance_type, "TagSpecifications": specifications} | data,
-        {"launch-template": MANAGED_TAG | {SERVER_TAG: server.id}},
-    )
-    return template.id
-
-
-def delete_launch_template(backend: DRSBackend, template_id: str) -> None:
-    """Nothing happens when it is gone already."""
-    if template_id in ec2_of(backend).launch_templates:
-        ec2_of(backend).delete_launch_template("", template_id)
-
-
-def host_tenancy(backend: DRSBackend, server: SourceServer) -> bool:
-    """Whether the launch template places the instance on a dedicated host."""
-    template_id = backend.launch_configurations[server.id]["ec2LaunchTemplateID"]
-    template = ec2_of(backend).launch_templates.get(template_id)
-    if template is None:
-        return False
-    return bool(template.default_version().data.get("Placement", {}).get("Tenancy") == "host")
 
 
 def launch(
@@ -103,11 +45,35 @@ def _launch_new(
     backend: DRSBackend, server: SourceServer, job_id: str, configuration: dict[str, Any]
 ) -> Instance:
     ec2 = ec2_of(backend)
-    template = _template(backend, server, configuration)
+    template = launch_templates.of(backend, server, configuration)
     if configuration["targetInstanceTypeRightSizingMethod"] != "NONE":
-        _right_size(template, server.instance_type)
-    data = template.default_version().data
-    place = _placement(ec2, data, server.ip if configuration["copyPrivateIp"] else None)
+        launch_templates.right_size(template, server.instance_type)
+    version = template.default_version()
+    data = version.data
+    place = placement(ec2, data, server.ip if configuration["copyPrivateIp"] else None)
+    tags = launch_templates.tags(backend, server, job_id, data, copy=configuration["copyTags"])
+    tags["instance"] |= {
+        "aws:ec2launchtemplate:id": template.id,
+        "aws:ec2launchtemplate:version": str(version.number),
+    }
+    instance = _run(
+        backend,
+        place,
+        data.get("ImageId") or stable("ami-", server.id),
+        instance_type=data.get("InstanceType") or server.instance_type,
+        key_name=data.get("KeyName"),
+        disable_api_termination=bool(data.get("DisableApiTermination")),
+        ebs_optimized=bool(data.get("EbsOptimized")),
+        block_device_mappings=launch_templates.block_devices(data, server),
+        tags=tags,
+    )
+    _attach_profile(ec2, instance, data.get("IamInstanceProfile") or {})
+    return instance
+
+
+def _run(backend: DRSBackend, place: Placement, image_id: str, **given: Any) -> Instance:
+    # Without `launch_template`: moto takes neither the network nor the volume tags from one, and
+    # looks a type that it found there up in a list of 500.
     nic = {
         "DeviceIndex": 0,
         "SubnetId": place.subnet.id,
@@ -115,125 +81,36 @@ def _launch_new(
         "DeleteOnTermination": True,
     }
     try:
-        reservation = ec2.run_instances(
-            data.get("ImageId") or stable("ami-", server.id),
+        reservation = ec2_of(backend).run_instances(
+            image_id,
             1,
             None,
             [],
-            launch_template={"LaunchTemplateId": template.id, "Version": "$Default"},
             is_instance_type_default=True,
             region_name=backend.region_name,
             subnet_id=place.subnet.id,
-            security_group_ids=place.groups,
+            security_group_ids=list(place.groups),
             associate_public_ip=False,
             nics=[{name: value for name, value in nic.items() if value is not None}],
-            block_device_mappings=_block_devices(data, server),
-            tags=_tags(backend, server, job_id, data, copy=configuration["copyTags"]),
+            **given,
         )
-    except (EC2ClientError, ServiceException) as error:
+    except ServiceException as error:
         raise LaunchProblem(str(error)) from error
     return reservation.instances[0]
 
 
-def _template(
-    backend: DRSBackend, server: SourceServer, configuration: dict[str, Any]
-) -> LaunchTemplate:
-    templates = ec2_of(backend).launch_templates
-    if configuration["ec2LaunchTemplateID"] not in templates:
-        # DRS makes a deleted template again, with its defaults (DRS user guide).
-        configuration["ec2LaunchTemplateID"] = create_launch_template(backend, server, {}, {})
-    return templates[configuration["ec2LaunchTemplateID"]]
-
-
-def _right_size(template: LaunchTemplate, instance_type: str) -> None:
-    data = template.default_version().data
-    if data.get("InstanceType") != instance_type:
-        version = template.create_version(
-            deepcopy(data) | {"InstanceType": instance_type},
-            "Right-sized by AWS Elastic Disaster Recovery",
-        )
-        template.default_version_number = version.number
-
-
-def _placement(ec2: EC2Backend, data: dict[str, Any], copied_ip: str | None) -> Placement:
-    # moto takes neither the subnet, the groups nor the address of a template's interface.
-    nic: dict[str, Any] = next(iter(data.get("NetworkInterfaces") or []), {})
-    subnet = _subnet(ec2, nic.get("SubnetId"))
-    groups = nic.get("Groups") or data.get("SecurityGroupIds") or []
-    for group in groups:
-        if ec2.get_security_group_from_id(group) is None:
-            raise LaunchProblem(
-                f"InvalidGroup.NotFound: The security group '{group}' does not exist"
-            )
-    address = copied_ip or nic.get("PrivateIpAddress") or _primary_address(nic)
-    if address:
-        _check_address(subnet, address)
-    return Placement(subnet, list(groups), address)
-
-
-def _subnet(ec2: EC2Backend, wanted: str | None) -> Subnet:
-    if wanted is None:
-        defaults = ec2.get_default_subnets()
-        if not defaults:
-            raise LaunchProblem(
-                "MissingInput: No subnets found for the default VPC. Please specify a subnet."
-            )
-        return defaults[min(defaults)]
-    try:
-        return ec2.get_subnet(wanted)
-    except (EC2ClientError, ServiceException) as error:
+def _attach_profile(ec2: EC2Backend, instance: Instance, profile: dict[str, str]) -> None:
+    name = profile.get("Name") or profile.get("Arn", "").rsplit("/", 1)[-1]
+    if not name:
+        return
+    known = iam_backends[ec2.account_id][ec2.partition].instance_profiles.values()
+    if all(each.name != name for each in known):
+        ec2.terminate_instances([instance.id])
         raise LaunchProblem(
-            f"InvalidSubnetID.NotFound: The subnet ID '{wanted}' does not exist"
-        ) from error
-
-
-def _primary_address(nic: dict[str, Any]) -> str | None:
-    for address in nic.get("PrivateIpAddresses") or []:
-        if address.get("Primary"):
-            return str(address["PrivateIpAddress"])
-    return None
-
-
-def _check_address(subnet: Subnet, address: str) -> None:
-    if ipaddress.ip_address(address) not in ipaddress.ip_network(subnet.cidr_block):
-        raise LaunchProblem(
-            f"InvalidParameterValue: Address {address} does not fall within the subnet's "
-            f"address range"
+            f"InvalidParameterValue: Value ({name}) for parameter iamInstanceProfile.name is "
+            f"invalid. Invalid IAM Instance Profile name"
         )
-    if address in _addresses_in_use(subnet):
-        raise LaunchProblem(f"InvalidIPAddress.InUse: Address {address} is in use.")
-
-
-def _addresses_in_use(subnet: Subnet) -> dict[str, Any]:
-    return subnet._subnet_ips  # noqa: SLF001 - moto has no public way to ask
-
-
-def _block_devices(data: dict[str, Any], server: SourceServer) -> list[dict[str, Any]]:
-    wanted = {each["DeviceName"]: each.get("Ebs", {}) for each in _mappings(data)}
-    return [
-        {
-            "DeviceName": disk.device,
-            "Ebs": {"VolumeType": "gp3", "DeleteOnTermination": True}
-            | wanted.get(disk.device, {})
-            | {"VolumeSize": max(1, -(-disk.size // GIB))},
-        }
-        for disk in server.disks
-    ]
-
-
-def _mappings(data: dict[str, Any]) -> list[dict[str, Any]]:
-    return [each for each in data.get("BlockDeviceMappings") or [] if "DeviceName" in each]
-
-
-def _tags(
-    backend: DRSBackend, server: SourceServer, job_id: str, data: dict[str, Any], *, copy: bool
-) -> dict[str, dict[str, str]]:
-    specified = convert_tag_spec(data.get("TagSpecifications") or [])
-    own = {"drs.amazonaws.com-job": job_id, "drs.amazonaws.com-source-server": server.id}
-    copied = backend.tags[server.arn] if copy else {}
-    base = {"Name": server.hostname} | copied
-    always = own | MANAGED_TAG | {SERVER_TAG: server.id}
-    return {kind: base | specified.get(kind, {}) | always for kind in ("instance", "volume")}
+    ec2.associate_iam_instance_profile(instance.id, name)
 
 
 def _launch_into(backend: DRSBackend, instance_id: str) -> Instance:
@@ -262,12 +139,12 @@ def _volumes(instance: Instance, server: SourceServer) -> list[tuple[str, int, s
     ]
 
 
-def started(backend: DRSBackend, instance: Instance, disposition: str) -> None:
+def started(instance: Instance, disposition: str) -> None:
     """The end of a launch: running, or stopped where the configuration says STOPPED."""
     if instance.state == "terminated":
         return
     if disposition == "STOPPED":
-        ec2_of(backend).stop_instances([instance.id])
+        instance.stop()
     else:
         instance.start()
 
@@ -280,18 +157,21 @@ def begin_termination(instance: Instance) -> None:
 
 def terminate(backend: DRSBackend, instance: Instance) -> None:
     """Raises LaunchProblem for an instance with termination protection."""
-    if instance.state == "terminated":
+    if instance.state == "terminated" or instance.id not in existing_ids(backend):
         return
-    addresses = [nic.private_ip_address for nic in instance.nics.values()]
-    subnet = instance.nics[0].subnet if instance.nics else None
+    if instance.disable_api_termination:
+        raise LaunchProblem(
+            f"OperationNotPermitted: The instance '{instance.id}' may not be terminated. Modify "
+            f"its 'disableApiTermination' instance attribute and try again."
+        )
+    taken = [(nic.subnet, nic.private_ip_address) for nic in instance.nics.values()]
     try:
-        ec2_of(backend).terminate_instances([instance.id])
-    except (EC2ClientError, ServiceException) as error:
+        instance.terminate()
+    except ServiceException as error:
         raise LaunchProblem(str(error)) from error
-    for address in addresses:
+    for subnet, address in taken:
         # moto frees an address only when the instance is forgotten, which here it never is.
-        if subnet is not None and address:
-            subnet.del_subnet_ip(address)
+        subnet.del_subnet_ip(address)
 
 
 def _set_state(instance: Instance, name: str) -> None:
@@ -302,37 +182,28 @@ def _set_state(instance: Instance, name: str) -> None:
 
 def run_conversion_server(backend: DRSBackend, server: SourceServer, job_id: str) -> Instance:
     """A short-lived server in the staging subnet. Raises LaunchProblem."""
-    configuration = backend.replication_configurations[server.id]
     ec2 = ec2_of(backend)
-    wanted = configuration["stagingAreaSubnetId"]
-    subnet = _subnet(ec2, wanted if wanted in _subnet_ids(ec2) else None)
+    wanted = backend.replication_configurations[server.id]["stagingAreaSubnetId"]
+    known = {subnet_id for zone in ec2.subnets.values() for subnet_id in zone}
+    subnet = subnet_named(ec2, wanted if wanted in known else None)
     tags = {
         "Name": CONVERSION_SERVER,
         "drs.amazonaws.com-job": job_id,
         "drs.amazonaws.com-source-server": server.id,
     } | MANAGED_TAG
-    reservation = ec2.run_instances(
+    return _run(
+        backend,
+        Placement(subnet, [], None),
         stable("ami-", "conversion", backend.region_name),
-        1,
-        None,
-        [],
         instance_type="m5.large",
-        is_instance_type_default=False,
-        region_name=backend.region_name,
-        subnet_id=subnet.id,
-        nics=[{"DeviceIndex": 0, "SubnetId": subnet.id, "DeleteOnTermination": True}],
         tags={"instance": tags, "volume": tags},
     )
-    return reservation.instances[0]
-
-
-def _subnet_ids(ec2: EC2Backend) -> set[str]:
-    return {subnet_id for zone in ec2.subnets.values() for subnet_id in zone}
 
 
 def existing_ids(backend: DRSBackend) -> set[str]:
     """The ids of all instances EC2 knows here, terminated ones too."""
-    return {instance.id for instance in ec2_of(backend).all_instances()}
+    reservations = ec2_of(backend).reservations.values()
+    return {instance.id for reservation in reservations for instance in reservation.instances}
 
 
 def described_state(instance: Instance, existing: set[str]) -> str:

@@ -15,6 +15,7 @@ from moto.ec2.models.instances import Instance
 from moto.moto_api._internal import mock_random
 
 from drportal.simulator import ec2, instances, jobs, launch_actions
+from drportal.simulator.ec2_backend import LaunchProblem
 from drportal.simulator.faults import LAUNCH, Fault, Kind
 from drportal.simulator.models import DRSBackend
 from drportal.simulator.replication import names, progress
@@ -130,7 +131,7 @@ class Course:
         try:
             if self.old_instance:
                 ec2.terminate(self.backend, self.old_instance)
-        except ec2.LaunchProblem as problem:
+        except LaunchProblem as problem:
             self._fail("CLEANUP_FAIL", at, raw_error=str(problem))
             return
         self._note(at, "CLEANUP_END")
@@ -178,7 +179,7 @@ class Course:
                 self.conversion_server = ec2.run_conversion_server(
                     self.backend, self.server, self.job.id
                 )
-            except ec2.LaunchProblem as problem:
+            except LaunchProblem as problem:
                 raw_error = f"Conversion server launch failed: {problem}"
                 self._fail_conversion(at, raw_error)
                 return
@@ -220,7 +221,7 @@ class Course:
             return
         try:
             instance, volumes = ec2.launch(self.backend, self.server, self.job.id, at)
-        except ec2.LaunchProblem as problem:
+        except LaunchProblem as problem:
             self._fail("LAUNCH_FAILED", at, raw_error=str(problem))
             return
         if self._struck_by(Kind.NEVER_FINISH):
@@ -233,7 +234,7 @@ class Course:
         self, instance: Instance, volumes: list[tuple[str, int, str]], at: datetime
     ) -> None:
         configuration = self.backend.launch_configurations[self.server.id]
-        ec2.started(self.backend, instance, configuration["launchDisposition"])
+        ec2.started(instance, configuration["launchDisposition"])
         instances.add(
             self.backend, self.server, self.job, instance, volumes, at, self.point_in_time
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from moto.ec2.models import EC2Backend
 
-from drportal.simulator.ec2 import ec2_of
+from drportal.simulator.ec2_backend import ec2_of
 from drportal.simulator.models import DRSBackend
 
 TIERS = ("database", "application", "web")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drportal.simulator import ec2, jobs, launching, quotas, staging_area
+from drportal.simulator import jobs, launch_templates, launching, quotas, staging_area
 from drportal.simulator.exceptions import ConflictException
 from drportal.simulator.handlers import Handler
 from drportal.simulator.models import DRSBackend
@@ -87,7 +87,11 @@ def _check_launchable(backend: DRSBackend, server: SourceServer) -> None:
             f"Source server {server.id} has volumes with the status {server.volume_status}.",
         )
     licensing = backend.launch_configurations[server.id].get("licensing", {})
-    if server.windows and licensing.get("osByol") and not ec2.host_tenancy(backend, server):
+    if (
+        server.windows
+        and licensing.get("osByol")
+        and not launch_templates.host_tenancy(backend, server)
+    ):
         raise _conflict(
             server.id,
             f"The launch template of {server.id} needs host tenancy for a Windows licence of "

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import Any
@@ -17,7 +16,7 @@ from moto.core import botocore_stubber
 from moto.core.common_types import TYPE_RESPONSE
 
 import drportal.simulator as package
-from drportal.simulator import models, urls
+from drportal.simulator import models, moto_speed, urls
 from drportal.simulator.gate import ACCOUNT_HEADER, AnswerLost, Loss, exchange
 from drportal.simulator.protocol import Answer, Arrived
 
@@ -32,13 +31,12 @@ def register() -> None:
     """
     if _MODULE in sys.modules:
         return
-    # Each of moto's EC2 backends would load 1,300 images that nobody here asks for.
-    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     # moto imports a backend as `moto.<service>` and asks it for `<service>_backends`.
     package.drs_backends = models.drs_backends  # type: ignore[attr-defined]  # only moto reads it
     sys.modules[_MODULE] = package
     moto.drs = package  # type: ignore[attr-defined]  # as an import of it would
     backend_index.backend_url_patterns.append((SERVICE, re.compile(urls.url_bases[0])))
+    moto_speed.apply()
     _guard_in_process_calls()
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from drportal.simulator import ec2, launch_actions, quotas, staging_area
+from drportal.simulator import launch_actions, launch_templates, quotas, staging_area
 from drportal.simulator.configurations import (
     default_launch_configuration,
     default_replication_configuration,
@@ -43,9 +43,7 @@ def add_server(
     quotas.check_total_servers(backend)
     backend.servers[server.id] = server
     backend.tags[server.arn] = dict(tags)
-    template_id = ec2.create_launch_template(
-        backend, server, template_data or {}, template_tags or {}
-    )
+    template_id = launch_templates.create(backend, server, template_data or {}, template_tags or {})
     backend.launch_configurations[server.id] = default_launch_configuration(
         backend, server, template_id
     ) | (launch_configuration or {})
@@ -196,7 +194,7 @@ def delete_source_server(backend: DRSBackend, *, sourceServerID: str) -> dict[st
         )
     _check_no_instance(server)
     template_id = backend.launch_configurations.pop(server.id)["ec2LaunchTemplateID"]
-    ec2.delete_launch_template(backend, template_id)
+    launch_templates.delete(backend, template_id)
     backend.replication_configurations.pop(server.id)
     backend.launch_actions.pop(server.id, None)
     backend.tags.pop(server.arn)

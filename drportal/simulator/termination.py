@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from drportal.simulator import ec2, instances, jobs, quotas
+from drportal.simulator.ec2_backend import LaunchProblem
 from drportal.simulator.exceptions import ConflictException
 from drportal.simulator.handlers import Handler
 from drportal.simulator.launching import later
@@ -65,7 +66,7 @@ def _cleanup_end(backend: DRSBackend, job: Job, participant: Participant, at: da
     try:
         if instance:
             instances.remove(backend, instance)
-    except ec2.LaunchProblem as problem:
+    except LaunchProblem as problem:
         participant.launch_status = "FAILED"
         data = {"sourceServerID": participant.server_id, "rawError": str(problem)}
         jobs.note(job, at, "CLEANUP_FAIL", **data)
