@@ -49,6 +49,7 @@ class PortalAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no annotat
 
     icon: ClassVar[str] = "database"
     section: ClassVar[str] = ""
+    menu: ClassVar[str] = ""  # the name in the menu, if not that of the model
     place: ClassVar[int] = 100
     can: ClassVar[frozenset[str]] = frozenset()
     page_template: ClassVar[str] = "admin/portal/page.html"

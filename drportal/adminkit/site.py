@@ -2,10 +2,28 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.http import urlencode
+from unfold.dataclasses import Favicon
 from unfold.sites import UnfoldAdminSite
+
+# Blue instead of the theme's purple, from dark on light to light on dark.
+_PRIMARY = {
+    "50": "oklch(97% .014 254.6)",
+    "100": "oklch(93.2% .032 255.6)",
+    "200": "oklch(88.2% .059 254.1)",
+    "300": "oklch(80.9% .105 251.8)",
+    "400": "oklch(70.7% .165 254.6)",
+    "500": "oklch(62.3% .214 259.8)",
+    "600": "oklch(54.6% .245 262.9)",
+    "700": "oklch(48.8% .243 264.4)",
+    "800": "oklch(42.4% .199 265.6)",
+    "900": "oklch(37.9% .146 265.5)",
+    "950": "oklch(28.2% .091 267.9)",
+}
 
 
 class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no annotations
@@ -23,11 +41,24 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has n
             "site_header": self.site_header,
             "site_url": None,
             "site_symbol": "shield",
+            "colors": context["colors"] | {"primary": _PRIMARY},
+            "site_favicons": [Favicon(href=static("portal/icon.svg"), rel="icon")],
             "show_history": False,
             "styles": [static("portal/portal.css")],
             "scripts": [static("portal/portal.js")],
             "sidebar_navigation": self._menu(request, context["available_apps"]),
         }
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        # The theme's form does not say where to go on to; without it, Django goes nowhere.
+        named = REDIRECT_FIELD_NAME in request.GET or REDIRECT_FIELD_NAME in request.POST
+        if request.method == "GET" and not named:
+            home = urlencode({REDIRECT_FIELD_NAME: reverse(f"{self.name}:index")})
+            return HttpResponseRedirect(f"{request.path}?{home}")
+        answer: HttpResponse = super().login(request, extra_context)
+        return answer
 
     def _menu(self, request: HttpRequest, apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         home = reverse(f"{self.name}:index")
@@ -35,7 +66,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has n
         for app in apps:
             for entry in app["models"]:
                 page = self._registry[entry["model"]]
-                item = _item(request, entry["name"], page.icon, entry["admin_url"])
+                item = _item(request, page.menu or entry["name"], page.icon, entry["admin_url"])
                 sections.setdefault(page.section, []).append((page.place, item))
         overview = _item(request, "Overview", "monitoring", home)
         overview["active"] = request.path == home

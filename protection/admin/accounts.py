@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from typing_extensions import override
 
+from audit import selectors
 from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody
@@ -21,7 +22,6 @@ from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
-from protection.admin.records import about
 from protection.admin.tones import region_badge
 from protection.choices import RegionStatus
 from protection.models import AccountRegion, TargetAccount
@@ -183,7 +183,7 @@ class TargetAccountAdmin(PortalAdmin):
         accounts.delete(obj, actor=actor)
 
     def history(self, obj: TargetAccount) -> QuerySet[AuditRecord]:
-        return about(obj)
+        return selectors.history(obj)
 
     def shared(self, obj: TargetAccount, *, change: sharing.Change, actor: Actor) -> None:
         record(

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
+from audit import selectors
 from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody
@@ -25,7 +26,6 @@ from drportal.adminkit.widgets import lasting
 from drportal.aws.regions import watched_regions
 from drportal.errors import InvalidInput
 from protection.admin.filters import AccountFilter
-from protection.admin.records import about
 from protection.admin.tones import readiness_badge, seen
 from protection.choices import Selection
 from protection.models import GroupMember, ProtectionGroup, SourceServer, TargetAccount
@@ -200,7 +200,7 @@ class ProtectionGroupAdmin(PortalAdmin):
         groups.delete(obj, actor=actor)
 
     def history(self, obj: ProtectionGroup) -> QuerySet[AuditRecord]:
-        return about(obj)
+        return selectors.history(obj)
 
     def shared(self, obj: ProtectionGroup, *, change: sharing.Change, actor: Actor) -> None:
         record(

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from typing_extensions import override
 
+from audit import selectors
 from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody, allowed
@@ -22,7 +23,6 @@ from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
 from drportal.errors import InvalidInput
-from protection.admin.records import about
 
 
 def add_person(*, username: str, roles: Iterable[Group], actor: Actor, **fields: Any) -> User:
@@ -149,7 +149,7 @@ class _Superusers(PortalAdmin):
 class UserAdmin(_Superusers):
     """People. They are not deleted, because the record names them: they are made inactive."""
 
-    icon, place = "person", 90
+    icon, menu, place = "person", "People", 90
     can = frozenset({"add", "change", "history"})
     page_template = "protection/person.html"
     list_display = ("username", "full_name", "role_names", "access", "last_login_shown")
@@ -223,14 +223,14 @@ class UserAdmin(_Superusers):
         )
 
     def history(self, obj: User) -> QuerySet[AuditRecord]:
-        return about(obj)
+        return selectors.history(obj)
 
 
 @admin.register(Group, site=site)
 class RoleAdmin(_Superusers):
     """Roles come from the portal's own table; here one sees what they may do."""
 
-    icon, place = "badge", 91
+    icon, menu, place = "badge", "Roles", 91
     page_template = "protection/role.html"
     list_display = ("name", "people", "permission_count")
     search_fields = ("name",)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from typing_extensions import override
 
+from audit import selectors
 from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody, allowed
@@ -18,7 +19,6 @@ from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
-from protection.admin.records import about
 
 # Celery's own chores are not for people to switch off.
 _OURS = r"^(drportal|mirror|protection|recovery|audit|queries)\."
@@ -63,6 +63,7 @@ class PeriodicTaskAdmin(PortalAdmin):
     """The schedule."""
 
     icon, section, place = "schedule", "Administration", 92
+    menu = "Schedule"
     can = frozenset({"change", "history"})
     page_template = "protection/schedule.html"
     list_display = ("name", "task", "how_often", "enabled_shown", "last_sent")
@@ -105,7 +106,7 @@ class PeriodicTaskAdmin(PortalAdmin):
         )
 
     def history(self, obj: Any) -> QuerySet[AuditRecord]:
-        return about(obj)
+        return selectors.history(obj)
 
 
 def how_often(task: Any) -> str:

@@ -10,6 +10,7 @@ from django.urls import URLPattern
 from django.utils.html import format_html
 from typing_extensions import override
 
+from audit import selectors
 from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody
@@ -30,7 +31,6 @@ from recovery.services import executions, plans
 from recovery.states import Kind
 
 _LATEST = 10
-_HISTORY = 200
 _ACTION = {Kind.DRILL: "drill", Kind.RECOVERY: "recover"}
 
 
@@ -166,10 +166,7 @@ class RecoveryPlanAdmin(PortalAdmin):
         plans.delete(obj, actor=actor)
 
     def history(self, obj: RecoveryPlan) -> QuerySet[AuditRecord]:
-        about = AuditRecord.objects.filter(
-            subject_kind=obj._meta.label_lower, subject_id=str(obj.pk)
-        )
-        return about.order_by("-id")[:_HISTORY]
+        return selectors.history(obj)
 
     def shared(self, obj: RecoveryPlan, *, change: sharing.Change, actor: Actor) -> None:
         record(

@@ -1,4 +1,4 @@
-"""Every page of the admin, for everybody: what is denied is denied everywhere, and changes nothing."""
+"""Every page of the admin, for everybody: what is denied changes nothing."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -38,14 +38,15 @@ DENIED = {302, 403, 404}
 def pages_of(page: PortalAdmin) -> list[tuple[str, str]]:
     """Each of a model's pages, as (short name, full name)."""
     prefix = f"{page.opts.app_label}_{page.opts.model_name}_"
-    return [(url.name.removeprefix(prefix), url.name) for url in page.get_urls()]
+    names = [url.name for url in page.get_urls() if url.name]
+    return [(name.removeprefix(prefix), name) for name in names]
 
 
 def address(short: str, full: str, obj) -> str:
     if short in {"changelist", "add", "run"}:
         return reverse(f"admin:{full}")
-    more = {"start": ["drill"], "gate": [1]}.get(short, [])
-    return reverse(f"admin:{full}", args=[obj.pk, *more])
+    more: dict[str, list[str | int]] = {"start": ["drill"], "gate": [1]}
+    return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 
 EVERY = [
@@ -103,13 +104,15 @@ def test_no_page_saves_or_deletes_past_a_service(page):
     assert "delete_selected" not in dict(site.actions)
     for name in ("save_model", "delete_model", "delete_queryset", "save_related", "save_formset"):
         assert name not in type(page).__dict__, name
-    assert not page.get_inlines(None)
+    assert not page.inlines
     routed = {url.callback.__name__ for url in page.get_urls()}
     assert not routed & {"change_view", "changeform_view", "response_change"}
 
 
 def test_only_what_the_portal_registers_has_pages():
     assert set(LABELS) == {
+        "audit.auditrecord",
+        "mirror.outboxentry",
         "auth.group",
         "auth.user",
         "django_celery_beat.periodictask",
@@ -136,13 +139,12 @@ def test_a_superuser_reaches_every_page_that_the_model_has(mine, label, short, f
     assert answer.status_code in ({403, 404} if missing.get(short) else {200})
 
 
-@pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize(("label", "short", "full"), EVERY)
-def test_somebody_without_permission_gets_nowhere(mine, label, short, full, method):
+def test_somebody_without_permission_gets_nowhere(mine, label, short, full):
     browser = browser_of(UserFactory.create(is_staff=True))
     before = written()
-    answer = getattr(browser, method)(address(short, full, mine[label]))
-    assert answer.status_code in DENIED
+    for method in (browser.get, browser.post):
+        assert method(address(short, full, mine[label])).status_code in DENIED
     assert written() == before
 
 
@@ -229,4 +231,5 @@ def test_denied_starts_leave_no_execution(mine):
         reverse("admin:recovery_recoveryplan_start", args=[plan.pk, "drill"]), {"reason": "x"}
     )
     assert answer.status_code == 403
-    assert (Execution.objects.count(), AuditRecord.objects.count()) == (0, 0)
+    assert Execution.objects.count() == 0
+    assert not AuditRecord.objects.filter(event="recovery.execution.started").exists()

@@ -5,12 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from audit.models import AuditRecord
+from audit.services import record
+from drportal.actor import SCHEDULE
+from drportal.mirror.models import OutboxEntry
 from protection.choices import SyncState
-from recovery.models import Execution
+from recovery.models import Execution, JobWatch
 from recovery.states import (
     ExecutionState,
     JobState,
@@ -70,7 +75,11 @@ def estate() -> Estate:
     )
     WaveServerFactory.create(wave=wave)
     ExecutionEventFactory.create(execution=execution)
+    with transaction.atomic():
+        record("protection.inventory.synced", actor=SCHEDULE, subject=account)
     rows: tuple[Model, ...] = (
+        AuditRecord.objects.latest("id"),
+        OutboxEntry.objects.latest("id"),
         account,
         server,
         group,
@@ -104,9 +113,10 @@ def busy_execution(*, kind: Kind = Kind.DRILL, plan: Any = None, **fields: Any) 
     _done_wave(execution, account)
     _wave_under_way(execution, account)
     _gate(execution)
-    WaveFactory.create(
+    reporting = WaveFactory.create(
         execution=execution, position=4, name="Reporting", depends_on=[2, 3], group_names=["bi"]
     )
+    WaveServerFactory.create(wave=reporting, name="bi-01")
     for minutes, message in (
         (14, "Drill requested by olivia.operator."),
         (13, "Wave 1 (Databases) started: 3 servers in 1 job."),
@@ -199,6 +209,7 @@ def _wave_under_way(execution: Execution, account: Any) -> None:
         state=JobState.QUEUED,
         message="Waits in line: 20 of 20 jobs run in this account and Region.",
     )
+    JobWatch.objects.create(account=account, region="us-east-1", polled_at=now)
     for name, state, phase, message in _APPLICATIONS:
         ended = state not in {ServerState.LAUNCHING, ServerState.PENDING}
         WaveServerFactory.create(
@@ -260,9 +271,7 @@ def ended_execution() -> Execution:
             message=why,
             started_at=now - timedelta(hours=2),
         )
-        WaveServerFactory.create(
-            wave=wave, name=f"{name.lower()}-01", state=became, message=why
-        )
+        WaveServerFactory.create(wave=wave, name=f"{name.lower()}-01", state=became, message=why)
     return execution
 
 
