@@ -156,9 +156,18 @@ def next_steps(execution: ExecutionView) -> list[Step]:
             return [StartCancelling()]
         case (ExecutionState.PENDING, False):
             return [Begin()]
-        case (ExecutionState.RUNNING | ExecutionState.PAUSED | ExecutionState.CANCELLING, _):
+        case (ExecutionState.PAUSED, False):
+            return [] if _stands_still(execution) else [GoOn()]
+        case (ExecutionState.RUNNING | ExecutionState.CANCELLING, _):
             return _for_waves(execution) or _for_the_whole(execution)
     return []
+
+
+def _stands_still(execution: ExecutionView) -> bool:
+    """Whether only a person can let it go on."""
+    waves = execution.waves
+    launching = any(wave.state == WaveState.LAUNCHING for wave in waves)
+    return not launching and _at_gate(waves) and not _for_waves(execution)
 
 
 def _for_waves(execution: ExecutionView) -> list[Step]:
@@ -219,11 +228,8 @@ def _for_the_whole(execution: ExecutionView) -> list[Step]:
         servers = [state for wave in waves for state in wave.servers]
         cancelled = execution.state == ExecutionState.CANCELLING
         return [Finish(outcome.of_execution(servers, cancelled=cancelled))]
-    launching = any(wave.state == WaveState.LAUNCHING for wave in waves)
-    if execution.state == ExecutionState.RUNNING and not launching and _at_gate(waves):
+    if execution.state == ExecutionState.RUNNING and _stands_still(execution):
         return [Pause()]
-    if execution.state == ExecutionState.PAUSED and launching:
-        return [GoOn()]
     return []
 
 

@@ -61,7 +61,7 @@ def send(job: LaunchJob) -> None:
         _wait(job, error.detail, after=_retry_after(job, error), failed=True)
         return
     if _intend(job, look):
-        checkpoint("launch.intended", job_id=str(job.pk))
+        checkpoint("launch.intended", execution_id=str(job.execution_id))
         _ask(job, again=False)
 
 
@@ -79,7 +79,7 @@ def settle(job: LaunchJob, *, may_ask: bool) -> None:
         else:
             _postpone(job, error.detail, after=_retry_after(job, error))
         return
-    checkpoint("launch.looked", job_id=str(job.pk))
+    checkpoint("launch.looked", execution_id=str(job.execution_id))
     found = _answer_to(job, look)
     settled_at = job.asked_at + _settle_time()
     if found is not None:
@@ -135,17 +135,17 @@ def _ask(job: LaunchJob, *, again: bool) -> None:
     """Ask DRS. `again`: it was asked before, and nobody knows whether it heard that."""
     if not _about_to_ask(job):
         return
-    checkpoint("launch.asking", job_id=str(job.pk))
+    checkpoint("launch.asking", execution_id=str(job.execution_id))
     drs = aws.Drs(_scope(job))
     try:
         started = drs.start_recovery(job.server_ids, drill=job.kind == Kind.DRILL)
     except AwsError as error:
-        checkpoint("launch.refused_or_lost", job_id=str(job.pk))
+        checkpoint("launch.refused_or_lost", execution_id=str(job.execution_id))
         _not_launched(job, error, again=again)
         return
-    checkpoint("launch.answered", job_id=str(job.pk), drs_job_id=started.job_id)
+    checkpoint("launch.answered", execution_id=str(job.execution_id), drs_job_id=started.job_id)
     adopt(job, started)
-    checkpoint("launch.adopted", job_id=str(job.pk))
+    checkpoint("launch.adopted", execution_id=str(job.execution_id))
 
 
 def _about_to_ask(job: LaunchJob) -> bool:

@@ -39,13 +39,13 @@ def poll(watch_id: int) -> None:
         if lease is None:
             return
         watch = JobWatch.objects.select_related("account").get(pk=watch_id)
-        checkpoint("watch.leased", watch_id=str(watch_id))
+        checkpoint("watch.leased", watch_id=watch_id)
         try:
             lease.next_due_at = _look(watch, lease)
         except leases.LeaseLost:
             logger.warning("Another worker has taken over %s", watch)
             return
-    checkpoint("watch.released", watch_id=str(watch_id))
+    checkpoint("watch.released", watch_id=watch_id)
 
 
 def due(now: datetime) -> list[int]:
@@ -69,10 +69,10 @@ def _look(watch: JobWatch, lease: leases.Lease) -> datetime | None:
         sights, error = _see(scope, jobs)
     except AwsError as lost:
         return _failed(watch, lost)
-    checkpoint("watch.seen", watch_id=str(watch.pk))
+    checkpoint("watch.seen", watch_id=watch.pk)
     lease.must_be_held()
     changed = [sightings.take_in(sight) for sight in sights]
-    checkpoint("watch.written", watch_id=str(watch.pk))
+    checkpoint("watch.written", watch_id=watch.pk)
     error = facts.fill_in(scope) or error
     return _failed(watch, error) if error else _went_well(watch, changed=any(changed))
 

@@ -74,6 +74,14 @@ def test_a_paused_execution_goes_on_when_a_wave_launches():
     assert next_steps(running(launching, state=ExecutionState.PAUSED)) == [steps.GoOn()]
 
 
+def test_a_paused_execution_goes_on_before_it_ends():
+    """A worker may die between the launch of the last wave and GoOn."""
+    ended = wave(1, WaveState.COMPLETED, servers=(ServerState.LAUNCHED,))
+    assert next_steps(running(ended, state=ExecutionState.PAUSED)) == [steps.GoOn()]
+    opened = wave(1, WaveState.WAITING, gate=True, gate_open=True)
+    assert next_steps(running(opened, state=ExecutionState.PAUSED)) == [steps.GoOn()]
+
+
 def test_what_launches_keeps_a_gate_from_pausing_the_whole():
     launching = wave(1, WaveState.LAUNCHING, jobs=(job(JobState.STARTED),))
     waiting = wave(2, WaveState.WAITING, gate=True)
@@ -262,8 +270,10 @@ def test_every_walk_ends_and_asks_for_each_job_once(plan, data):
     world = World(*plan, data.draw)
     for _ in range(STEPS_ENOUGH):
         found = next_steps(world.view())
-        for step in found:
+        for step in found[: data.draw(st.integers(1, len(found)))] if found else ():
             world.do(step)
+        if found and data.draw(st.booleans()):
+            world.outside()  # it dies here, and the world goes on
         if not found:
             if world.state in EXECUTION.terminal:
                 break
