@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from drportal.embedded import company, facts
 from drportal.embedded.client import ApiRefused, Client
-from drportal.embedded.drill import DrillTookTooLong, run_drill, wave_facts
+from drportal.embedded.drill import DrillTookTooLong, cancel_leftovers, run_drill, wave_facts
 from drportal.embedded.people import make_people
 from drportal.embedded.places import free_port
 from drportal.embedded.portal import Portal, StepFailed
@@ -103,19 +103,22 @@ def _set_up(portal: Portal, stack: Stack, screen: Screen) -> tuple[dict[str, str
         passwords = make_people(stack.data / "logins.json")
     with screen.step("web"):
         portal.start_web()
-    with screen.step("accounts"):
+    with screen.step("accounts, and what an earlier run left"):
         client = Client(portal.url)
         client.log_in("admin", passwords["admin"])
         company.register_accounts(client)
+        if stack.aws:
+            portal.forget_the_old_world()
+        portal.command("mirror", "repair")
     with screen.step("workers and beat"):
+        due_at = portal.make_inventory_due()
         portal.start_workers()
         portal.wait_until_ready()
+        cancel_leftovers(client)
     with screen.step("inventory, by beat's own task"):
-        portal.sync_inventory_by_beat()
+        portal.wait_for_inventory(due_at)
     with screen.step("groups and the plan"):
         plan_id = company.build_plan(client)
-    with screen.step("what an earlier run left in the mirror"):
-        portal.command("mirror", "repair")
     return passwords, plan_id, client
 
 

@@ -43,6 +43,23 @@ def run_drill(
         time.sleep(_PAUSE)
 
 
+def cancel_leftovers(client: Client, *, within: float = 120) -> int:
+    """Cancel the executions that an earlier run left behind, and wait until they have ended.
+
+    Returns how many there were. Raises DrillTookTooLong.
+    """
+    left = [execution["id"] for execution in client.every("executions", active="true")]
+    for execution_id in left:
+        client.post(f"executions/{execution_id}/cancel", {"reason": "The demo was stopped."})
+    deadline = time.monotonic() + within
+    for execution_id in left:
+        while client.get(f"executions/{execution_id}")["state"] not in _ENDED:
+            if time.monotonic() > deadline:
+                raise DrillTookTooLong(f"Execution {execution_id} of an earlier run does not end.")
+            time.sleep(_PAUSE)
+    return len(left)
+
+
 def wave_facts(execution: dict[str, Any]) -> list[WaveFacts]:
     """The waves of an execution, as `facts` wants them."""
     return [

@@ -2,13 +2,14 @@
 
 import io
 import json
-import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from drportal import commandlines
 from drportal.embedded.processes import Child, DidNotStart
 from drportal.embedded.stack import Stack
 
@@ -46,14 +47,16 @@ class Portal:
 
     def start_web(self) -> None:
         """Start the web server; it answers when this returns. Raises DidNotStart."""
-        bind = f"127.0.0.1:{self._port}"
-        self._run("web", "web", "--bind", bind, within=60)
+        command = commandlines.web(bind=f"127.0.0.1:{self._port}")
+        self._run("web", command, ready=lambda: bool(self._health("healthz")))
 
     def start_workers(self) -> None:
         """Start a worker for the engine, one for all else, and beat."""
-        self._run("worker-engine", "worker", "--name", "engine", "--queues", "engine")
-        self._run("worker", "worker", "--name", "general", "--queues", "sync,mirror,default")
-        self._run("beat", "beat")
+        self._run(
+            "worker-engine", commandlines.worker(name="engine", queues="engine", concurrency=2)
+        )
+        self._run("worker", commandlines.worker(name="general", queues="sync,mirror,default"))
+        self._run("beat", commandlines.beat())
 
     def wait_until_ready(self, *, within: float = 60) -> None:
         """Return once /readyz finds every part well. Raises StepFailed with what it finds."""
@@ -73,27 +76,46 @@ class Portal:
             if not child.running():
                 raise DidNotStart(f"{child.name} has ended:\n{child.log_tail()}")
 
-    def sync_inventory_by_beat(self, *, within: float = 180) -> int:
-        """Let beat send the inventory sync now; returns how many servers the run saw.
+    def make_inventory_due(self) -> datetime:
+        """Let beat send the inventory sync as soon as it starts; returns the time.
 
-        Raises StepFailed if the run does not come or does not end well.
+        Only while beat is not running: it writes its own last runs over ours when it notices a
+        change. Raises StepFailed if the sync is not scheduled.
         """
-        from django_celery_beat.models import PeriodicTask, PeriodicTasks
+        from django_celery_beat.models import PeriodicTask
 
-        asked_at = datetime.now(UTC)
         due = PeriodicTask.objects.filter(task=_SYNC, enabled=True)
         if not due.update(last_run_at=datetime(2000, 1, 1, tzinfo=UTC)):
             raise StepFailed(f"{_SYNC} is not scheduled.")
-        PeriodicTasks.update_changed()
+        return datetime.now(UTC)
+
+    def wait_for_inventory(self, since: datetime, *, within: float = 180) -> int:
+        """Wait for a sync that began after `since`; returns how many servers it saw.
+
+        Raises StepFailed if it does not come or does not end well.
+        """
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
-            state, seen = self._sync_run_since(asked_at)
+            self.must_be_whole()
+            state, seen = self._sync_run_since(since)
             if state == "COMPLETED":
                 return seen
             if state not in {"", "RUNNING"}:
                 raise StepFailed(f"The inventory sync ended {state}.")
             time.sleep(_PAUSE)
         raise StepFailed(f"No inventory sync ended within {within:g} s.")
+
+    def forget_the_old_world(self) -> None:
+        """Simulated AWS begins anew with each run, and knows no job of an earlier one. The engine
+        gives up a job that DRS no longer lists when it is old enough; so make those jobs old.
+        """
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE recovery_launchjob SET created_at = created_at - interval '1 day',"
+                " started_at = started_at - interval '1 day' WHERE state = 'STARTED'"
+            )
 
     def audit_records(self) -> int:
         """How many audit records the database holds."""
@@ -144,10 +166,8 @@ class Portal:
             row: tuple[Any, ...] | None = cursor.fetchone()
             return row or ()
 
-    def _run(self, name: str, *arguments: str, within: float = 0) -> None:
-        ready = (lambda: bool(self._health("healthz"))) if within else None
-        command = [sys.executable, "manage.py", "run", *arguments]
-        self._children.append(self._stack.run(name, command, ready=ready, within=within))
+    def _run(self, name: str, command: list[str], ready: Callable[[], bool] | None = None) -> None:
+        self._children.append(self._stack.run(name, command, ready=ready))
 
     def _health(self, page: str) -> dict[str, Any]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -20,21 +20,28 @@ class DidNotStart(RuntimeError):
     """An embedded service did not start. The message holds the end of its log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Child:
     """A running child: the leader of a process group of its own."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    _asked: bool = False
 
     def running(self) -> bool:
         return self.process.poll() is None
 
-    def stop(self, *, with_signal: signal.Signals = signal.SIGTERM, within: float = 10) -> None:
-        """Ask the child to end; after `within` seconds, end its whole group."""
-        if self.running():
+    def ask_to_end(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        """Ask once; a child takes a second time for an order to drop everything."""
+        if self.running() and not self._asked:
+            self._asked = True
             self.process.send_signal(with_signal)
+
+    def stop(self, *, with_signal: signal.Signals = signal.SIGTERM, within: float = 10) -> None:
+        """Ask the child to end, unless it was; after `within` seconds, end its whole group."""
+        if self.running():
+            self.ask_to_end(with_signal)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(within)
         # What the child started and left behind goes too.

@@ -52,6 +52,7 @@ class Stack:
         self._scenario = scenario
         self._postgres_options = postgres_options
         self._undo = ExitStack()
+        self._portal: list[Child] = []
 
     def __enter__(self) -> Self:
         """Start the services. Raises `DirectoryInUse` and `DidNotStart`."""
@@ -70,6 +71,8 @@ class Stack:
         # A second Ctrl-C must not leave half of it running.
         before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
         try:
+            for child in self._portal:  # they end side by side, before what they stand on
+                child.ask_to_end()
             self._undo.close()
         finally:
             for number, handler in before.items():
@@ -91,6 +94,7 @@ class Stack:
             env=self.environment,
             cwd=_ROOT,
         )
+        self._portal.append(child)
         self._keep(child, child.stop)
         if ready is not None:
             wait_until(ready, child, within=within)

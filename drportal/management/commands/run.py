@@ -1,12 +1,11 @@
 import os
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-ALL_QUEUES = "engine,sync,mirror,default"
+from drportal import commandlines
 
 
 class Command(BaseCommand):
@@ -19,41 +18,28 @@ class Command(BaseCommand):
         web.add_argument("--workers", type=int, default=2)
         web.add_argument("--threads", type=int, default=4)
         worker = processes.add_parser("worker", help="carries out tasks")
-        worker.add_argument("--queues", default=ALL_QUEUES, help="default: %(default)s")
+        worker.add_argument(
+            "--queues", default=commandlines.ALL_QUEUES, help="default: %(default)s"
+        )
         worker.add_argument("--concurrency", type=int, default=4)
         worker.add_argument("--name", default="worker", help="unique on this host")
         processes.add_parser("beat", help="starts scheduled tasks; run exactly one")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         call_command("check_services", stdout=self.stdout, stderr=self.stderr)
-        command = _COMMANDS[options["process"]](options)
+        command = _command(options)
         self.stdout.flush()
         # The process takes our place: signals and exit codes are its own.
-        os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606  # no shell is wanted
+        os.execv(command[0], command)  # noqa: S606  # no shell is wanted
 
 
-def _web(options: dict[str, Any]) -> list[str]:
-    return [
-        *("gunicorn", "drportal.wsgi:application"),
-        *("--bind", options["bind"]),
-        *("--workers", str(options["workers"])),
-        *("--threads", str(options["threads"])),
-        *("--access-logfile", "-"),
-    ]
-
-
-def _worker(options: dict[str, Any]) -> list[str]:
-    return [
-        *("celery", "-A", "drportal", "worker"),
-        *("--queues", options["queues"]),
-        *("--concurrency", str(options["concurrency"])),
-        *("--hostname", f"{options['name']}@%h"),
-        *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
-    ]
-
-
-def _beat(_options: dict[str, Any]) -> list[str]:
-    return ["celery", "-A", "drportal", "beat", "--loglevel", "INFO", "--pidfile="]
-
-
-_COMMANDS = {"web": _web, "worker": _worker, "beat": _beat}
+def _command(options: dict[str, Any]) -> list[str]:
+    if options["process"] == "web":
+        return commandlines.web(
+            bind=options["bind"], workers=options["workers"], threads=options["threads"]
+        )
+    if options["process"] == "worker":
+        return commandlines.worker(
+            name=options["name"], queues=options["queues"], concurrency=options["concurrency"]
+        )
+    return commandlines.beat()

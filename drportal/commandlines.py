@@ -1,0 +1,35 @@
+"""How the portal's processes are started: gunicorn and Celery with the portal's options."""
+
+import sys
+
+ALL_QUEUES = "engine,sync,mirror,default"
+
+
+def web(*, bind: str, workers: int = 2, threads: int = 4) -> list[str]:
+    """The admin and the API, at `bind` (HOST:PORT)."""
+    return [
+        *(sys.executable, "-m", "gunicorn", "drportal.wsgi:application"),
+        *("--bind", bind),
+        *("--workers", str(workers)),
+        *("--threads", str(threads)),
+        *("--access-logfile", "-"),
+    ]
+
+
+def worker(*, name: str, queues: str = ALL_QUEUES, concurrency: int = 4) -> list[str]:
+    """A worker on the comma-separated `queues`. Its `name` is unique on its host."""
+    return [
+        *(sys.executable, "-m", "celery", "-A", "drportal", "worker"),
+        *("--queues", queues),
+        *("--concurrency", str(concurrency)),
+        *("--hostname", f"{name}@%h"),
+        *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+    ]
+
+
+def beat() -> list[str]:
+    """Beat. Exactly one must run."""
+    return [
+        *(sys.executable, "-m", "celery", "-A", "drportal", "beat"),
+        *("--loglevel", "INFO", "--pidfile="),
+    ]
