@@ -22,6 +22,7 @@ from audit.services import record
 from drportal.actor import Actor, Door
 from drportal.api.access import Needs
 from drportal.api.errors import CredentialsRefused
+from drportal.api.schema import refusal
 from drportal.api.throttling import LogInTries
 
 
@@ -41,7 +42,10 @@ class SessionViewSet(RecordedViewSet):
     def get_throttles(self) -> list[Any]:
         return [LogInTries()] if self._logging_in() else []
 
-    @extend_schema(responses={200: Session}, auth=[])
+    @extend_schema(
+        responses={200: Session, **refusal(429, "Too many tries; Retry-After says until when.")},
+        auth=[],
+    )
     @sensitive_variables()
     def create(self, request: Request) -> Response:
         """Log in with a username and a password, and get a session cookie and a CSRF token.

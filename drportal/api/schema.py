@@ -64,6 +64,11 @@ _KEY = OpenApiParameter(
 )
 
 
+def refusal(status: int, description: str) -> dict[Any, OpenApiResponse]:
+    """A problem that one operation has beside the usual ones, for `extend_schema(responses=)`."""
+    return {(status, CONTENT_TYPE): OpenApiResponse(PROBLEM, description=description)}
+
+
 class PortalSchema(AutoSchema):
     """Adds to every operation its problems, and to writes the idempotency key."""
 

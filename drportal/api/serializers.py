@@ -1,10 +1,15 @@
-"""Serializers and fields that take what was sent as it was sent, or refuse it."""
+"""Serializers and fields that take what was sent as it was sent, or refuse it, and fields that
+show what is not known as null.
+"""
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -67,6 +72,27 @@ class Tags(serializers.DictField):
     """Pairs of a key and a value, both text, as they are: AWS does not trim them either."""
 
     child = Text(max_length=256, allow_blank=True, trim_whitespace=False)
+
+
+class Known(serializers.CharField):
+    """Text of a fact; null if AWS has not told it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_null": True, "read_only": True, **kwargs})
+
+    def to_representation(self, value: Any) -> Any:
+        return str(value) if value else None
+
+
+@extend_schema_field(OpenApiTypes.DOUBLE)
+class Seconds(serializers.Field[timedelta, Any, float, Any]):
+    """A duration in seconds; null if it is not known."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_null": True, "read_only": True, **kwargs})
+
+    def to_representation(self, value: timedelta) -> float:
+        return value.total_seconds()
 
 
 def _unknown(name: str) -> serializers.ErrorDetail:

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from audit.api.views import RecordedViewSet
 from drportal.api.access import Needs
 from drportal.api.pagination import ByRegion
+from protection.api.examples import ACCOUNT
 from protection.api.filters import AccountFilters
 from protection.api.serializers import AccountEdit, AccountIn, AccountOut, RegionOut
 from protection.permissions import AccountPermission
@@ -41,7 +42,7 @@ class AccountViewSet(RecordedViewSet):
         """The target accounts that one may see, newest first."""
         return self.paged(self.filter_queryset(self.seen()), AccountOut)
 
-    @extend_schema(request=AccountIn, responses={201: AccountOut})
+    @extend_schema(request=AccountIn, responses={201: AccountOut}, examples=[ACCOUNT])
     def create(self, _: Request) -> Response:
         """Register a target account. Nothing is asked of AWS; the next sync looks there."""
         account = accounts.register(**self.taken(AccountIn), actor=self.actor)

@@ -13,6 +13,7 @@ from audit.api.views import RecordedViewSet
 from drportal.api.access import Needs
 from drportal.api.pagination import ByName
 from drportal.errors import InvalidInput
+from protection.api.examples import BY_TAGS, ONE_BY_ONE, PREVIEW
 from protection.api.filters import GroupFilters
 from protection.api.serializers import GroupEdit, GroupIn, GroupOut, Preview, PreviewIn, ServerOut
 from protection.models import TargetAccount
@@ -56,7 +57,7 @@ class GroupViewSet(RecordedViewSet):
         """The protection groups that one may see, newest first."""
         return self.paged(self.filter_queryset(self.seen()), GroupOut)
 
-    @extend_schema(request=GroupIn, responses={201: GroupOut})
+    @extend_schema(request=GroupIn, responses={201: GroupOut}, examples=[BY_TAGS, ONE_BY_ONE])
     def create(self, _: Request) -> Response:
         """Make a group of servers of one account and Region, by tags or one by one.
 
@@ -93,7 +94,7 @@ class GroupViewSet(RecordedViewSet):
         found = servers_chosen(self.the_object()).select_related("account")
         return self.paged(found, ServerOut, regions=regions_by_key())
 
-    @extend_schema(request=PreviewIn, responses={200: Preview})
+    @extend_schema(request=PreviewIn, responses={200: Preview}, examples=[PREVIEW])
     @action(detail=False, methods=["post"], filter_backends=())
     def preview(self, _: Request) -> Response:
         """The servers that a choice would hold now. Nothing is saved."""

@@ -7,8 +7,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from drportal.api.serializers import Flag, Id, StrictSerializer, Tags, Text
-from protection.api.fields import Known, Seconds
+from drportal.api.serializers import Flag, Id, Known, Seconds, StrictSerializer, Tags, Text
 from protection.choices import Readiness, SyncKind
 from protection.models import (
     AccountRegion,

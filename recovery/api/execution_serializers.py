@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from protection.api.fields import Known, Seconds
+from drportal.api.serializers import Known, Seconds
 from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
 from recovery.states import ServerState, WaveState
 

@@ -13,7 +13,9 @@ from audit.api.views import RecordedViewSet
 from drportal.access import allowed
 from drportal.api.access import Needs
 from drportal.api.pagination import LatestFirst
+from drportal.api.schema import refusal
 from drportal.errors import Forbidden, NotFound
+from recovery.api.examples import DRILL, RECOVERY, RESUME
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
 from recovery.api.filters import ExecutionFilters
 from recovery.api.serializers import CancelIn, ExecutionIn, ResumeIn
@@ -53,7 +55,11 @@ class ExecutionViewSet(RecordedViewSet):
         """The executions that one may see, newest first."""
         return self.paged(self.filter_queryset(with_counts(self.seen())), ExecutionOut)
 
-    @extend_schema(request=ExecutionIn, responses={202: ExecutionOut})
+    @extend_schema(
+        request=ExecutionIn,
+        responses={202: ExecutionOut, **refusal(404, "There is no such plan, or none to be seen.")},
+        examples=[DRILL, RECOVERY],
+    )
     def create(self, _: Request) -> Response:
         """Begin to carry out a plan. The answer comes at once; follow it at its Location.
 
@@ -95,7 +101,7 @@ class ExecutionViewSet(RecordedViewSet):
         executions.cancel(execution, **wanted, actor=self.actor)
         return self.created(self._shown(execution), execution.pk, status=202)
 
-    @extend_schema(request=ResumeIn, responses={202: ExecutionOut})
+    @extend_schema(request=ResumeIn, responses={202: ExecutionOut}, examples=[RESUME])
     @action(detail=True, methods=["post"])
     def resume(self, _: Request, **__: str) -> Response:
         """Open the gate of the wave at `position`, or without one of every wave that waits."""

@@ -14,6 +14,7 @@ from drportal.api.access import Needs
 from drportal.api.pagination import HighestVersionFirst
 from drportal.errors import InvalidInput
 from protection.selectors import groups_for
+from recovery.api.examples import PLAN
 from recovery.api.filters import PlanFilters
 from recovery.api.serializers import PlanEdit, PlanIn, PlanOut, VersionOut, specs
 from recovery.models import PlanWave
@@ -46,7 +47,7 @@ class PlanViewSet(RecordedViewSet):
         """The recovery plans that one may see, newest first."""
         return self.paged(self.filter_queryset(self.seen()), PlanOut)
 
-    @extend_schema(request=PlanIn, responses={201: PlanOut})
+    @extend_schema(request=PlanIn, responses={201: PlanOut}, examples=[PLAN])
     def create(self, _: Request) -> Response:
         """Make a plan. One must see every group that it names."""
         wanted = self._taken(PlanIn)

@@ -20,7 +20,7 @@ ACCOUNTS = "/api/v1/accounts"
 BODY = {"account_id": "123456789012", "name": "new"}
 
 
-def _key(key: str = "k") -> dict[str, str]:
+def _key(key: str = "k") -> dict[str, Any]:
     return {"HTTP_IDEMPOTENCY_KEY": key}
 
 

@@ -1,0 +1,45 @@
+"""Examples in the OpenAPI document."""
+
+from drf_spectacular.utils import OpenApiExample
+
+_DATABASES = "5b0d3c9e-6d0a-4a55-9d3e-0f3b9f6d1a01"
+_WEB = "5b0d3c9e-6d0a-4a55-9d3e-0f3b9f6d1a02"
+_PLAN = "7f4c2a10-12d8-4b1b-8a53-5f2f7c1e9b11"
+
+PLAN = OpenApiExample(
+    "Two waves, the second behind a gate",
+    value={
+        "name": "Web shop",
+        "waves": [
+            {"name": "Databases", "group_ids": [_DATABASES], "time_limit_minutes": 90},
+            {
+                "name": "Web servers",
+                "group_ids": [_WEB],
+                "depends_on": [1],
+                "gate": True,
+                "gate_instructions": "Check that the databases answer.",
+            },
+        ],
+    },
+    request_only=True,
+)
+DRILL = OpenApiExample(
+    "A drill",
+    value={"plan_id": _PLAN, "kind": "DRILL", "reason": "Quarterly drill"},
+    request_only=True,
+)
+RECOVERY = OpenApiExample(
+    "A real recovery",
+    value={
+        "plan_id": _PLAN,
+        "kind": "RECOVERY",
+        "confirmation": "Web shop",
+        "reason": "us-east-1 is down",
+    },
+    request_only=True,
+)
+RESUME = OpenApiExample(
+    "Open one gate",
+    value={"position": 2, "comment": "The databases answer."},
+    request_only=True,
+)
