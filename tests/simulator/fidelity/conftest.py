@@ -26,7 +26,7 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def keys() -> Iterator[None]:
     """Keys that moto did not issue belong to the hub. MOTO_ACCOUNT_ID would merge all accounts."""
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +53,7 @@ def player(clock: ManualClock) -> Player:
     return Player(client)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(keys: None) -> Iterator[Running]:
     """Simulated AWS over HTTP. The world behind it is the one of this process."""
     running = start(scenario={"hub": HUB, "accounts": [{"id": HUB}]})
@@ -84,19 +84,19 @@ def _recorded(*, strict: bool) -> Recording:
             world.reset()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def recorded(keys: None) -> Recording:
     """The long run as DRS really answers."""
     return _recorded(strict=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def recorded_strictly(keys: None) -> Recording:
     """The long run with the deviations of DRS from its model switched off."""
     return _recorded(strict=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def recorded_over_http(server: Running) -> Recording:
     """The long run over HTTP."""
     try:
