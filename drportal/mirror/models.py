@@ -1,4 +1,3 @@
-from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -7,14 +6,15 @@ from django.db import models
 class OutboxEntry(models.Model):
     """DynamoDB is behind on one object. The entry says which, never what: that is read when sent.
 
-    `sequence` is renewed by every mark, so that a sender clears only the mark that it has seen.
-    `version` is renewed by every lease and travels with the item, so that DynamoDB can tell an old
-    send from a new one. Both come from the sequence `mirror_sequence`, under the row's lock.
+    Each transaction that changes an object adds an entry of its own, so that no transaction waits
+    for another at the outbox. `transaction` is PostgreSQL's number of it. The entries of an object
+    are leased and sent together; `version` is that of their lease, and travels with the item, so
+    that DynamoDB can tell an old send from a new one.
     """
 
     kind = models.CharField(max_length=64)
     object_id = models.CharField(max_length=255)
-    sequence = models.BigIntegerField()
+    transaction = models.BigIntegerField()
     version = models.BigIntegerField(default=0)
     due_at = models.DateTimeField()
     leased_until = models.DateTimeField(null=True)
@@ -28,7 +28,8 @@ class OutboxEntry(models.Model):
         verbose_name_plural = "outbox entries"
         constraints = (
             models.UniqueConstraint(
-                fields=["kind", "object_id"], name="mirror_one_entry_per_object"
+                fields=["kind", "object_id", "transaction"],
+                name="mirror_one_entry_per_object_and_transaction",
             ),
         )
         indexes = (
@@ -38,7 +39,3 @@ class OutboxEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}"
-
-    def age(self, now: datetime) -> float:
-        """For how many seconds DynamoDB has been behind on the object."""
-        return max(0.0, (now - self.behind_since).total_seconds())

@@ -79,7 +79,7 @@ def test_a_mirror_that_lags_is_seen():
     OutboxEntry.objects.create(
         kind="TargetAccounts",
         object_id="1",
-        sequence=1,
+        transaction=1,
         due_at=timezone.now(),
         attempts=3,
         last_error="arn:aws:iam::111122223333:role/hidden",

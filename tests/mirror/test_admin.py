@@ -14,7 +14,7 @@ def entry():
     return OutboxEntry.objects.create(
         kind="TargetAccounts",
         object_id="some-id",
-        sequence=1,
+        transaction=1,
         due_at=now,
         behind_since=now,
         attempts=3,

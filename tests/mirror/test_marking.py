@@ -1,7 +1,12 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from django.db import connection, transaction
 
+from drportal.mirror import leases
 from drportal.mirror.models import OutboxEntry
+from drportal.mirror.selectors import standing
 from drportal.mirror.services import mark
 from tests.mirror.store import mark as mark_now
 
@@ -21,24 +26,68 @@ def test_a_mark_goes_with_the_change_that_is_rolled_back():
     assert not OutboxEntry.objects.exists()
 
 
-def test_marks_of_an_object_coalesce_and_renew_its_sequence():
-    mark_now("ProtectionGroups", 1, "1", 2)
-    first = OutboxEntry.objects.get(kind="ProtectionGroups", object_id="1")
-    mark_now("ProtectionGroups", 1)
-    second = OutboxEntry.objects.get(kind="ProtectionGroups", object_id="1")
+def test_marks_of_an_object_coalesce_within_a_transaction():
+    with transaction.atomic():
+        mark("ProtectionGroups", 1, "1", 2)
+        mark("ProtectionGroups", 1)
+        with transaction.atomic():
+            mark("ProtectionGroups", 1)
     assert OutboxEntry.objects.count() == 2
-    assert (second.pk, second.behind_since) == (first.pk, first.behind_since)
-    assert second.sequence > first.sequence
 
 
-def test_a_mark_brings_an_entry_forward_that_was_put_off():
+def test_marks_of_several_transactions_are_sent_as_one():
+    for _ in range(3):
+        mark_now("ProtectionGroups", 1)
+    assert standing().behind == 1
+    [leased] = leases.take(10)
+    assert len(leased.entries) == 3
+    assert leases.take(10) == []
     mark_now("ProtectionGroups", 1)
-    before = OutboxEntry.objects.get()
-    OutboxEntry.objects.update(due_at="2999-01-01T00:00Z", attempts=9, last_error="no")
+    assert leases.take(10) == []
+    assert leases.settle([leased]) == []
+    [later] = leases.take(10)
+    assert later.version > leased.version
+    assert len(later.entries) == 1
+
+
+def test_a_mark_whose_savepoint_is_rolled_back_is_none():
+    with transaction.atomic():
+        mark("ProtectionGroups", 1)
+        with transaction.atomic():
+            mark("ProtectionGroups", 2)
+            transaction.set_rollback(True)
+    assert OutboxEntry.objects.get().object_id == "1"
+
+
+def test_a_mark_brings_an_object_forward_that_was_put_off():
     mark_now("ProtectionGroups", 1)
-    entry = OutboxEntry.objects.get()
-    assert (entry.attempts, entry.last_error) == (9, "no")
-    assert 0 <= (entry.due_at - before.due_at).total_seconds() < 60
+    leases.postpone(leases.take(1), "no")
+    assert leases.take(1) == []
+    mark_now("ProtectionGroups", 1)
+    [leased] = leases.take(1)
+    assert (len(leased.entries), leased.attempts) == (2, 1)
+
+
+def test_transactions_mark_in_any_order_without_waiting_for_each_other():
+    both_have_begun = Barrier(2)
+
+    def work(kinds):
+        try:
+            with transaction.atomic():
+                mark(kinds[0], 1)
+                both_have_begun.wait(timeout=20)
+                mark(kinds[1], 1)
+                # Neither has committed: had one to wait for the other here, this would break.
+                both_have_begun.wait(timeout=20)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(
+            pool.map(work, [("WaveStatus", "ExecutionHistory"), ("ExecutionHistory", "WaveStatus")])
+        )
+    assert standing().behind == 2
+    assert OutboxEntry.objects.count() == 4
 
 
 @pytest.mark.parametrize("count", [1, 500])
@@ -51,15 +100,3 @@ def test_any_number_of_marks_is_one_statement(count, django_assert_num_queries):
 def test_no_marks_are_no_statement(django_assert_num_queries):
     with transaction.atomic(), django_assert_num_queries(0):
         mark("AuditLogs")
-
-
-def test_the_sequence_of_an_object_never_goes_back():
-    """A later mark that has to wait for an earlier one gets the higher number all the same."""
-    mark_now("ProtectionGroups", 1)
-    seen = []
-    for _ in range(5):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT nextval('mirror_sequence')")
-        mark_now("ProtectionGroups", 1)
-        seen.append(OutboxEntry.objects.get().sequence)
-    assert seen == sorted(set(seen))

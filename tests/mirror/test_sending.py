@@ -169,8 +169,9 @@ def test_a_database_restored_to_an_earlier_time_wins(store, account):
     assert store.held(ACCOUNTS)[str(account.pk)]["accountName"] == "as restored"
 
 
-def test_what_the_mirror_did_not_put_is_not_fought_over(store, account):
-    held = {"targetAccountId": {"S": str(account.pk)}, VERSION: {"S": "not a number"}}
+@pytest.mark.parametrize("version", [{"S": "not a number"}, {"N": str(10**30)}, {"N": "0"}])
+def test_what_the_mirror_did_not_put_is_not_fought_over(store, account, version):
+    held = {"targetAccountId": {"S": str(account.pk)}, VERSION: version}
 
     def refuse(operation, body):
         response = refused("ConditionalCheckFailedException").response | {"Item": held}

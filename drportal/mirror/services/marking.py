@@ -5,17 +5,14 @@ from django.utils import timezone
 
 from drportal.transactions import must_be_in_transaction
 
-# The sequence is asked again where the row exists already: only there is the row's lock held, and
-# a number drawn before waiting for it could be lower than the one that is replaced.
+# An entry per object and transaction: nothing here waits for another transaction, so services may
+# mark in any order without two of them blocking each other until PostgreSQL ends one.
 _MARK = """
     INSERT INTO mirror_outboxentry
-           (kind, object_id, sequence, version, due_at, attempts, last_error, behind_since)
-    SELECT %(kind)s, object_id, nextval('mirror_sequence'), 0, %(now)s, 0, '', %(now)s
+           (kind, object_id, transaction, version, due_at, attempts, last_error, behind_since)
+    SELECT %(kind)s, object_id, pg_current_xact_id()::text::bigint, 0, %(now)s, 0, '', %(now)s
       FROM unnest(%(ids)s::text[]) AS object_id
-     ORDER BY object_id
-    ON CONFLICT (kind, object_id) DO UPDATE
-       SET sequence = nextval('mirror_sequence'),
-           due_at = LEAST(mirror_outboxentry.due_at, EXCLUDED.due_at)
+    ON CONFLICT (kind, object_id, transaction) DO NOTHING
 """
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from drportal.aws.dynamodb import BATCH, TTL_ATTRIBUTE, DynamoTables, Item
 from drportal.aws.errors import AwsError, Failure
 from drportal.mirror import leases
-from drportal.mirror.models import OutboxEntry
+from drportal.mirror.leases import Leased
 from drportal.mirror.packing import packed
 from drportal.mirror.projections import (
     DELETED,
@@ -31,6 +31,8 @@ DRAIN_TIME = timedelta(seconds=20)
 TOMBSTONE_TIME = timedelta(days=7)
 # Where waiting helps, nobody waits long after DynamoDB is back.
 _LONGEST_WHILE_AWAY = timedelta(seconds=30)
+# Beyond what PostgreSQL's sequence reaches in any lifetime, so nothing that it gave out.
+_NO_VERSION = 2**60
 _AWAY = frozenset(
     {Failure.UNREACHABLE, Failure.TIMED_OUT, Failure.CONNECTION_LOST, Failure.CREDENTIALS}
 )
@@ -38,7 +40,7 @@ _AWAY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What one drain did: how many entries it sent, and how many it put off."""
+    """What one drain did: how many objects it sent, and how many it put off."""
 
     sent: int = 0
     postponed: int = 0
@@ -46,19 +48,19 @@ class Drained:
 
 @dataclass(slots=True)
 class _Round:
-    """One lot of leased entries, and what became of them."""
+    """One lot of leased objects, and what became of them."""
 
     sent: int = 0
     postponed: int = 0
     away: bool = False
 
-    def failed(self, entries: Sequence[OutboxEntry], error: AwsError) -> None:
+    def failed(self, entries: Sequence[Leased], error: AwsError) -> None:
         longest = _LONGEST_WHILE_AWAY if error.passing else leases.LONGEST_DELAY
         leases.postpone(entries, error.detail, longest=longest)
         self.postponed += len(entries)
         self.away = self.away or error.failure in _AWAY
 
-    def unfit(self, entries: Sequence[OutboxEntry], why: str) -> None:
+    def unfit(self, entries: Sequence[Leased], why: str) -> None:
         leases.postpone(entries, why)
         self.postponed += len(entries)
 
@@ -67,8 +69,8 @@ class _Round:
 def drain(*, within: timedelta = DRAIN_TIME, limit: int = 100) -> Drained:
     """Send what is due, longest due first, until nothing is or the time is up.
 
-    Any number of drains may run at once. What AWS does not take is put off, entry by entry, and
-    says why in the outbox; no AwsError gets out.
+    Any number of drains may run at once. What AWS does not take is put off, object by object,
+    and says why in the outbox; no AwsError gets out.
     """
     ends = time.monotonic() + within.total_seconds()
     sent = postponed = 0
@@ -84,9 +86,9 @@ def drain(*, within: timedelta = DRAIN_TIME, limit: int = 100) -> Drained:
     return Drained(sent, postponed)
 
 
-def _send(entries: list[OutboxEntry]) -> _Round:
+def _send(entries: list[Leased]) -> _Round:
     done = _Round()
-    waiting: dict[str, list[OutboxEntry]] = defaultdict(list)
+    waiting: dict[str, list[Leased]] = defaultdict(list)
     for entry in entries:
         waiting[entry.kind].append(entry)
     try:
@@ -106,7 +108,7 @@ def _send(entries: list[OutboxEntry]) -> _Round:
     return done
 
 
-def _send_kind(tables: DynamoTables, kind: str, entries: list[OutboxEntry], done: _Round) -> None:
+def _send_kind(tables: DynamoTables, kind: str, entries: list[Leased], done: _Round) -> None:
     try:
         projection = projection_of(kind)
     except NoProjection as error:
@@ -138,10 +140,10 @@ def _send_kind(tables: DynamoTables, kind: str, entries: list[OutboxEntry], done
 def _send_part(
     tables: DynamoTables,
     projection: Projection,
-    part: list[OutboxEntry],
+    part: list[Leased],
     items: dict[str, Item],
     done: _Round,
-) -> list[OutboxEntry]:
+) -> list[Leased]:
     if projection.style is Style.CONTROL:
         return [e for e in part if _put(tables, projection, e, items.get(e.object_id), done)]
     return _write_batch(tables, projection, part, items, done)
@@ -150,7 +152,7 @@ def _send_part(
 def _put(
     tables: DynamoTables,
     projection: Projection,
-    entry: OutboxEntry,
+    entry: Leased,
     item: Item | None,
     done: _Round,
 ) -> bool:
@@ -166,7 +168,7 @@ def _put(
     seen = tables.put_newer(projection.table(), versioned, version=VERSION)
     if seen is None:
         return True
-    if seen > entry.version:
+    if entry.version < seen < _NO_VERSION:
         leases.outbid(entry, seen)
     else:
         done.unfit([entry], "the table holds something under this key that the mirror did not put")
@@ -176,10 +178,10 @@ def _put(
 def _write_batch(
     tables: DynamoTables,
     projection: Projection,
-    part: list[OutboxEntry],
+    part: list[Leased],
     items: dict[str, Item],
     done: _Round,
-) -> list[OutboxEntry]:
+) -> list[Leased]:
     versions = {entry.object_id: entry.version for entry in part}
     puts = [packed(items[i]) | {VERSION: version} for i, version in versions.items() if i in items]
     deletes = [object_id for object_id in versions if object_id not in items]
@@ -188,7 +190,7 @@ def _write_batch(
     return [e for e in part if e.object_id not in undone]
 
 
-def _settle(projection: Projection, sent: list[OutboxEntry]) -> None:
+def _settle(projection: Projection, sent: list[Leased]) -> None:
     late = leases.settle(sent)
     if late and projection.style is Style.BATCH:
         # Another sender took over while we were slow, and what we sent has no condition: it may

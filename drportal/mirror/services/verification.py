@@ -10,6 +10,7 @@ from drportal.aws.dynamodb import DynamoTables, Item
 from drportal.mirror.models import OutboxEntry
 from drportal.mirror.packing import digest, told
 from drportal.mirror.projections import DELETED, Projection, all_projections
+from drportal.mirror.selectors import standing
 from drportal.mirror.services.marking import mark
 from drportal.transactions import reaches_outside
 
@@ -67,7 +68,7 @@ def verify() -> VerifyResult:
             continue
         suspects, compared[projection.kind] = _suspects(tables, projection)
         differences += _confirmed(tables, projection, suspects)
-    return VerifyResult(OutboxEntry.objects.count(), differences, compared)
+    return VerifyResult(standing().behind, differences, compared)
 
 
 def repair(differences: Iterable[Difference]) -> int:
