@@ -1,8 +1,23 @@
 """A simulated world written down as JSON.
 
-Members, all optional but `accounts`: `hub` (account id of any dummy key), `speed`, `seed`,
-`settings` (members of `Settings`), `quotas` (members of `Quotas`), `accounts`, `roles`, `servers`,
-`extensions`, `faults`. Every error names the place and what is expected there.
+All but `accounts` and what is marked * is optional; every error names the place and the reason.
+
+hub         account id of any dummy key (or mark an account with `hub`: true)
+speed seed  of the clock and of the random source
+settings    members of `Settings`, durations in seconds
+quotas      members of `Quotas`
+accounts    id*, name, hub, initialized (Regions), notOptedIn (Regions)
+roles       arn*, trust (ARNs, account ids or "*"), externalId
+servers     account*, region*, hostname*, os*, id, fqdn, tags, ip, cpus, ramGiB, disks (device*,
+            GiB), instanceType, architecture, volumeStatus, addedDaysAgo, origin (account*,
+            region*, zone, instanceId), replication (state, lagSeconds, synced, sinceHours, error,
+            rawError), launchConfiguration and replicationConfiguration (by wire name),
+            launchTemplate (LaunchTemplateData)
+extensions  target*, region*, stagingAccount*, server* (id or host name), tier, tags
+faults      members of `Fault`
+
+An initialized Region has a recovery network (`drportal.simulator.network`), and a server whose tag
+Tier names one of its tiers is launched there.
 """
 
 from __future__ import annotations

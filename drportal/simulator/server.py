@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from collections.abc import Callable, Iterable
 from threading import Event, Thread
 from typing import Any
@@ -26,6 +27,7 @@ from drportal.simulator.world import world
 
 StartResponse = Callable[..., Any]
 
+_BACKLOG = 128
 _POLL = 0.05  # seconds between two looks whether the server shall stop
 _ACCOUNT_VARIABLE = "HTTP_" + ACCOUNT_HEADER.upper().replace("-", "_")
 
@@ -123,10 +125,18 @@ def start(
     """
     register()
     loaded = company.scenario() if scenario is None else scenario
-    scenarios.load(loaded)
-    if speed is not None:
-        world.clock.speed = speed
     stopping = Event()
-    application = Application(loaded, stopping)
-    server = make_server(host, port, application, threaded=True, request_handler=_Handler)
+    # werkzeug, given a port that is taken, would end the process.
+    with socket.create_server((host, port), backlog=_BACKLOG) as listening:
+        scenarios.load(loaded)
+        if speed is not None:
+            world.clock.speed = speed
+        server = make_server(
+            host,
+            port,
+            Application(loaded, stopping),
+            threaded=True,
+            request_handler=_Handler,
+            fd=listening.fileno(),
+        )
     return Running(server, stopping)

@@ -15,6 +15,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from drportal.simulator import company
 from drportal.simulator.control import Control, Refused
+from drportal.simulator.server import start
 from tests.simulated_aws import KEYS, OverHTTP, healthy
 from tests.simulator.watching import ids, launch
 
@@ -184,6 +185,14 @@ def test_the_command_says_what_is_wrong_with_a_scenario(command: list[str]) -> N
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert done.stderr == "accounts: there must be at least one.\n"
+
+
+def test_a_port_that_is_taken_is_an_error(aws_server: OverHTTP) -> None:
+    port = int(aws_server.url.rsplit(":", 1)[-1])
+    aws_server.drs().describe_jobs()
+    with pytest.raises(OSError, match="in use"):
+        start(port=port)
+    assert aws_server.control.count() == 1  # the world is as it was
 
 
 def test_a_connection_is_dropped_after_it_was_held(aws_server: OverHTTP) -> None:
