@@ -9,8 +9,9 @@ from drportal.jobs import Job
 from recovery.services import advance as engine
 from recovery.services import watch as watching
 
-# A look that comes late is worth nothing: the next one is on its way.
-_WORTH_SECONDS = 10
+# A look that comes late is worth nothing: the next one is on its way. So a queue that workers
+# cannot keep up with holds no more than this, and what has been due longest comes first.
+_WORTH_SECONDS = 3
 
 
 @shared_task(base=Job, name="recovery.tick")
