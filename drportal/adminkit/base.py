@@ -57,7 +57,6 @@ class PortalAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no annotat
     shared_permissions: ClassVar[Sequence[tuple[str, str]]] = ()
     list_per_page = 50
     list_max_show_all = 500
-    show_full_result_count = False
     list_filter_sheet = True
     show_facets = False
     actions_selection_counter = True

@@ -30,15 +30,15 @@ def badge(label: str, tone: Tone, *, hint: str = "") -> SafeString:
 
 
 def span(seconds: float) -> str:
-    """A length of time in its two largest units: "4 min 10 s". Negative ones count as none."""
+    """A length of time in its two largest units: "4 min 10 s", "2 h". Less than none is none."""
     left = max(0, int(seconds))
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
     parts: list[str] = []
     for unit, size in units:
         count, left = divmod(left, size)
-        if count or (parts and len(parts) < 2):  # noqa: PLR2004  # two units are enough to know
+        if parts or count:
             parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+    return " ".join(part for part in parts[:2] if not part.startswith("0 ")) or "0 s"
 
 
 def lasting(length: timedelta | None) -> str:
@@ -70,8 +70,10 @@ def lapse(since: datetime | None, until: datetime | None) -> str:
         return "–"  # noqa: RUF001  # an en dash stands for "none"
     seconds = ((until or timezone.now()) - since).total_seconds()
     if until is not None:
-        return span(seconds)
-    return format_html('<span data-lapse="{}">{}</span>', int(max(0, seconds)), span(seconds))
+        return format_html('<span class="dr-nowrap">{}</span>', span(seconds))
+    return format_html(
+        '<span class="dr-nowrap" data-lapse="{}">{}</span>', int(max(0, seconds)), span(seconds)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ _LOOKS: tuple[tuple[type[forms.Widget], Sequence[str]], ...] = (
     (forms.CheckboxInput, CHECKBOX_CLASSES),
     (forms.Select, SELECT_CLASSES),
     (forms.Textarea, TEXTAREA_CLASSES),
-    (forms.TextInput, INPUT_CLASSES),
+    (forms.widgets.Input, INPUT_CLASSES),
 )
 
 
@@ -119,7 +121,8 @@ def dress(form: forms.BaseForm) -> None:
     """Give a form's fields the theme's looks; groups of boxes have those of our style sheet."""
     for field in form.fields.values():
         widget = field.widget
-        if isinstance(widget, forms.RadioSelect | forms.CheckboxSelectMultiple):
+        grouped = isinstance(widget, forms.RadioSelect | forms.CheckboxSelectMultiple)
+        if grouped or widget.is_hidden:
             continue
         for kind, classes in _LOOKS:
             if isinstance(widget, kind):

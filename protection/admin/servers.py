@@ -30,12 +30,10 @@ class SourceServerAdmin(PortalAdmin):
     list_display = (
         "name_and_id",
         "readiness",
-        "replication",
-        "lag_shown",
-        "account_shown",
-        "region",
-        "tags_shown",
         "seen_at",
+        "replication",
+        "where_shown",
+        "tags_shown",
     )
     list_display_links = ("name_and_id",)
     list_filter = (AccountFilter, "region", "replication_state")
@@ -65,31 +63,32 @@ class SourceServerAdmin(PortalAdmin):
     @admin.display(description="Server", ordering="name")
     def name_and_id(self, server: SourceServer) -> str:
         return format_html(
-            '{}<br><span class="dr-mono dr-quiet">{}</span>', server.name, server.server_id
+            '{}<br><span class="dr-mono dr-quiet dr-nowrap">{}</span>',
+            server.name,
+            server.server_id,
         )
 
     @admin.display(description="Readiness")
     def readiness(self, server: Any) -> str:
         return readiness_badge(readiness_of(server, server.where))
 
-    @admin.display(description="Replication", ordering="replication_state")
+    @admin.display(description="Replication and lag", ordering="lag")
     def replication(self, server: SourceServer) -> str:
-        return server.replication_state or "unknown"
+        state = server.replication_state or "unknown"
+        return format_html("{}<br>lag {}", state, lasting(server.lag))
 
-    @admin.display(description="Lag", ordering="lag")
-    def lag_shown(self, server: SourceServer) -> str:
-        return lasting(server.lag)
-
-    @admin.display(description="Account", ordering="account__name")
-    def account_shown(self, server: SourceServer) -> str:
-        return format_html("{}<br>{}", server.account.name, server.account.account_id)
+    @admin.display(description="Account and Region", ordering="account__name")
+    def where_shown(self, server: SourceServer) -> str:
+        return format_html("{}<br>{}", server.account, server.region)
 
     @admin.display(description="Tags")
     def tags_shown(self, server: SourceServer) -> str:
         pairs = [f"{key}={value}" for key, value in sorted(server.tags.items()) if key != "Name"]
         more = len(pairs) - _TAGS_SHOWN
         shown = [*pairs[:_TAGS_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        return format_html_join("<br>", "{}", ((pair,) for pair in shown)) or "none"
+        return (
+            format_html_join("", '<div class="dr-wrap">{}</div>', ((p,) for p in shown)) or "none"
+        )
 
     @admin.display(description="Last listed")
     def seen_at(self, server: Any) -> str:

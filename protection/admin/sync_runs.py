@@ -16,7 +16,7 @@ from drportal.actor import Actor
 from drportal.adminkit import confirm
 from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
-from drportal.adminkit.widgets import age, lapse
+from drportal.adminkit.widgets import Tone, age, badge, lapse
 from drportal.jobs import hint
 from protection.admin.tones import sync_badge
 from protection.models import SyncRun
@@ -41,7 +41,7 @@ class SyncRunAdmin(PortalAdmin):
         "started",
         "state_shown",
         "answered",
-        "scopes_failed",
+        "unanswered",
         "seen",
         "added",
         "changed",
@@ -100,9 +100,13 @@ class SyncRunAdmin(PortalAdmin):
     def state_shown(self, run: SyncRun) -> str:
         return sync_badge(run)
 
-    @admin.display(description="Scopes listed", ordering="scopes_listed")
+    @admin.display(description="Regions listed", ordering="scopes_listed")
     def answered(self, run: SyncRun) -> str:
         return str(run.scopes_listed)
+
+    @admin.display(description="Did not answer", ordering="scopes_failed")
+    def unanswered(self, run: SyncRun) -> str:
+        return badge(str(run.scopes_failed), Tone.BAD) if run.scopes_failed else "0"
 
     @admin.display(description="Took")
     def took(self, run: SyncRun) -> str:

@@ -35,10 +35,9 @@ _SYNC = {
 def region_badge(row: AccountRegion) -> SafeString:
     """What an account's Region last answered; what is too old to count is not green."""
     known = RegionStatus(row.status)
-    tone = _REGION.get(known, Tone.BAD)
-    if tone == Tone.GOOD and outdated(row):
-        tone = Tone.UNSURE
-    return badge(known.label, tone)
+    if known == RegionStatus.ACTIVE and outdated(row):
+        return badge(f"{known.label} when last listed", Tone.UNSURE)
+    return badge(known.label, _REGION.get(known, Tone.BAD))
 
 
 def outdated(row: AccountRegion | None) -> bool:

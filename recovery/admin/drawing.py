@@ -100,7 +100,8 @@ def _line(source: tuple[int, int], target: tuple[int, int]) -> str:
     x1, y1 = source[0] + _WIDE, source[1] + _HIGH // 2
     x2, y2 = target[0], target[1] + _HIGH // 2
     bend = _ACROSS // 2
-    return f"M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
+    curve = f"M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
+    return f"{curve} M{x2 - 7} {y2 - 5} L{x2 - 1} {y2} L{x2 - 7} {y2 + 5}"
 
 
 def _box(box: Box, x: int, y: int) -> SafeString:

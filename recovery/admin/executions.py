@@ -102,9 +102,7 @@ class ExecutionAdmin(PortalAdmin):
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The part of the page that changes, for the browser to put in place of the old one."""
         context = self._live_context(request, object_id)
-        answer = render(request, "recovery/execution_live.html", context)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return render(request, "recovery/execution_live.html", context)
 
     def _live_context(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
         found = self.found(request, object_id)

@@ -38,6 +38,11 @@ _NOT_IN_USE = (
     RegionStatus.REGION_NOT_OPTED_IN,
     RegionStatus.REGION_NOT_ENABLED,
 )
+_SYNC = {
+    SyncState.COMPLETED: Tone.GOOD,
+    SyncState.RUNNING: Tone.BUSY,
+    SyncState.PARTIAL: Tone.UNSURE,
+}
 _READINESS = (
     (Readiness.READY, "ready", Tone.GOOD),
     (Readiness.LAGGING, "ready, but behind", Tone.WAIT),
@@ -135,9 +140,7 @@ def _sync(user: Anybody) -> dict[str, Any] | None:
     run = last_sync(SyncKind.INVENTORY)
     if run is None:
         return {"run": None}
-    tone = {SyncState.COMPLETED: Tone.GOOD, SyncState.RUNNING: Tone.BUSY}.get(
-        SyncState(run.state), Tone.BAD
-    )
+    tone = _SYNC.get(SyncState(run.state), Tone.BAD)
     begun = age(run.started_at, stale_after=STALE_AFTER)
     return {"run": run, "tone": tone, "begun": begun}
 

@@ -12,9 +12,10 @@
     for (const [unit, size] of UNITS) {
       const count = Math.floor(left / size);
       left -= count * size;
-      if (count || (parts.length && parts.length < 2)) parts.push(`${count} ${unit}`);
+      if (count || parts.length) parts.push([count, unit]);
     }
-    return parts.slice(0, 2).join(" ") || "0 s";
+    const shown = parts.slice(0, 2).filter(([count]) => count > 0);
+    return shown.map(([count, unit]) => `${count} ${unit}`).join(" ") || "0 s";
   };
 
   // The server's clock counts, from the moment its answer came in: the browser's own may be wrong.
