@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -83,6 +84,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", message)
 
 
+@csrf_exempt  # there is nothing to forge, and the middleware's refusal would be a page
 def nowhere(_: HttpRequest) -> HttpResponse:
     """The answer to a path of the API that does not exist."""
     return _plain(HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this path.")

@@ -43,6 +43,16 @@ def test_what_is_not_there(root, path):
     assert_problem(root.get(path), 404, "not_found")
 
 
+def test_what_is_not_there_is_not_there_for_a_write_without_a_token_either():
+    browser = APIClient(enforce_csrf_checks=True)
+    assert_problem(browser.post("/api/v1/nothing", {}), 404, "not_found")
+
+
+def test_head_is_get_without_the_body(root):
+    response = root.head(ACCOUNTS)
+    assert (response.status_code, response.content) == (200, b"")
+
+
 def test_a_method_that_a_path_does_not_have(root):
     response = root.delete(ACCOUNTS)
     assert_problem(response, 405, "method_not_allowed")

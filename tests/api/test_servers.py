@@ -49,13 +49,15 @@ def test_what_is_not_known_is_null_and_not_ready(root):
     [
         (None, "its account and Region were never listed"),
         ({"status": RegionStatus.THROTTLED}, "its account and Region do not answer (throttled)"),
-        ({"listed_at": timezone.now() - timedelta(hours=2)}, "it was last listed 120 minutes ago"),
+        (timedelta(hours=2), "it was last listed 120 minutes ago"),
     ],
 )
 def test_facts_that_may_be_old_do_not_make_a_server_ready(root, row, reason):
     server = SourceServerFactory.create()
     if row is None:
         AccountRegion.objects.all().delete()
+    elif isinstance(row, timedelta):
+        AccountRegion.objects.update(listed_at=timezone.now() - row)
     else:
         AccountRegion.objects.update(**row)
     said = _shown(root, server)
