@@ -48,7 +48,7 @@ class Screen:
         self._console.print(f"[green]done[/]  {name}  [dim]{time.monotonic() - begun:.1f} s[/]")
 
     def say(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style))
+        self._console.print(Text(text, style=style), soft_wrap=True)
 
     @contextmanager
     def drill(self) -> Iterator["Drill"]:

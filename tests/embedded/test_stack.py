@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from drportal.embedded.keeper import listen
 from drportal.embedded.places import runtime_directory
 from drportal.embedded.processes import alive
 from drportal.embedded.stack import DirectoryInUse, Stack
-from tests.embedded.waiting import until
+from tests.embedded.waiting import processes_of, until
 
 ELSEWHERE = {
     "DATABASE_URL": "postgresql://user@database.invalid/portal",
@@ -32,10 +31,12 @@ def data():
 def hold(data):
     """Start a process that holds a stack, and hear what it has started."""
     holders = []
+    environment = dict(os.environ) | {"TEST_MARK": str(data)}
 
     def hold():
         holder = subprocess.Popen(
             [sys.executable, "-m", "tests.embedded.holding", str(data)],
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -47,21 +48,6 @@ def hold(data):
     for holder in holders:
         with holder:  # it closes the pipes
             holder.kill()
-
-
-def processes_of(data):
-    """Every living process that the stack on this directory started."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and alive(int(entry.name)):
-            try:
-                environment = (entry / "environ").read_bytes()
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(data).encode() in environment + command:
-                found.add(int(entry.name))
-    return found
 
 
 def test_what_the_environment_names_is_not_started(data):
@@ -104,11 +90,11 @@ def test_an_orderly_end_leaves_nothing(hold, data):
     holder, told = hold()
     assert told["environment"]["DATABASE_URL"].startswith("postgresql://postgres@/portal?host=")
     assert told["environment"]["REDIS_URL"].startswith("redis://:")
-    assert len(processes_of(data)) >= 3
+    assert len(processes_of(str(data))) >= 3
     holder.stdin.close()
     holder.wait(30)
     assert holder.returncode == 0
-    until(lambda: not processes_of(data))
+    until(lambda: not processes_of(str(data)))
     assert not any(alive(pid) for pid in told["pids"].values())
     assert not list(data.parent.parent.glob(f"drportal-{holder.pid}-*"))
 
@@ -119,7 +105,7 @@ def test_a_killed_holder_leaves_nothing_and_the_next_one_starts(hold, data, numb
     os.kill(holder.pid, number)
     holder.wait(30)
     until(lambda: not any(alive(pid) for pid in told["pids"].values()))
-    until(lambda: not processes_of(data))
+    until(lambda: not processes_of(str(data)))
     _, again = hold()
     assert again["pids"] != told["pids"]
 

@@ -1,6 +1,9 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+from drportal.embedded.processes import alive
 
 
 def until(condition: Callable[[], object], *, within: float = 20) -> None:
@@ -10,3 +13,18 @@ def until(condition: Callable[[], object], *, within: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s"
         pause.wait(0.02)
+
+
+def processes_of(mark: str) -> set[int]:
+    """Every living process whose environment says TEST_MARK=`mark`, its own children's too."""
+    wanted = f"TEST_MARK={mark}".encode()
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and alive(int(entry.name)):
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:  # it has ended meanwhile, or is somebody else's
+                continue
+            if wanted in environment.split(b"\0"):
+                found.add(int(entry.name))
+    return found
