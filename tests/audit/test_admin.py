@@ -15,7 +15,7 @@ LIST = "/admin/audit/auditrecord/"
 
 @pytest.fixture
 def account():
-    return TargetAccountFactory(name="payments")
+    return TargetAccountFactory.create(name="payments")
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def records(account):
 
 @pytest.fixture
 def auditor(client):
-    client.force_login(grant(UserFactory(is_staff=True), "audit.view_auditrecord"))
+    client.force_login(grant(UserFactory.create(is_staff=True), "audit.view_auditrecord"))
     return client
 
 
 @pytest.fixture
 def operator(client):
-    client.force_login(grant(UserFactory(is_staff=True), "protection.view_targetaccount"))
+    client.force_login(grant(UserFactory.create(is_staff=True), "protection.view_targetaccount"))
     return client
 
 
@@ -93,7 +93,7 @@ def test_a_list_of_50_costs_what_a_list_of_1_costs(auditor):
 
 
 def test_the_history_of_an_object(account, records):
-    other = TargetAccountFactory()
+    other = TargetAccountFactory.create()
     with transaction.atomic():
         record("protection.account.checked", actor=PORTAL, subject=account)
         record("protection.account.checked", actor=PORTAL, subject=other)
@@ -104,8 +104,8 @@ def test_the_history_of_an_object(account, records):
 
 
 def test_records_are_seen_all_or_none(records):
-    someone = UserFactory()
+    someone = UserFactory.create()
     assert not records_for(someone).exists()
     assert records_for(grant(someone, "audit.view_auditrecord")).count() == 2
-    gone = UserFactory(is_active=False)
+    gone = UserFactory.create(is_active=False)
     assert not records_for(grant(gone, "audit.view_auditrecord")).exists()

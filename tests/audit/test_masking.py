@@ -93,7 +93,7 @@ DATA = st.recursive(
     path=st.lists(st.sampled_from(["list", "dict", "tuple", "secret"]), max_size=8),
 )
 def test_a_secret_under_its_key_never_shows_however_deep(secret, key, beside, path):
-    held = {key: secret, "beside": beside}
+    held: object = {key: secret, "beside": beside}
     for step in path:
         held = {
             "list": [beside, held],
@@ -181,7 +181,7 @@ def test_masking_that_fails_masks_everything():
 
 
 def test_what_holds_itself_is_masked():
-    knot = []
+    knot: list[object] = []
     knot.append(knot)
     assert MASK in str(masked(knot))
 

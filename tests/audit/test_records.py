@@ -28,7 +28,7 @@ def record(event="protection.account.changed", actor=PORTAL, **facts):
 
 
 def test_a_record_says_who_did_what_to_what():
-    user, account = UserFactory(username="kim"), TargetAccountFactory(name="payments")
+    user, account = UserFactory.create(username="kim"), TargetAccountFactory.create(name="payments")
     with correlated("work-12345678"), coming_from("192.0.2.7"):
         written = record(
             actor=Actor.of(user, door=Door.ADMIN), subject=account, name="old", count=2
@@ -60,7 +60,7 @@ def test_a_record_outside_a_transaction_is_refused():
 
 def test_a_record_goes_with_the_change_that_is_rolled_back():
     with transaction.atomic():
-        account = TargetAccountFactory()
+        account = TargetAccountFactory.create()
         services.record("protection.account.added", actor=PORTAL, subject=account)
         transaction.set_rollback(True)
     assert not AuditRecord.objects.exists()
@@ -70,7 +70,7 @@ def test_a_record_goes_with_the_change_that_is_rolled_back():
 def test_no_record_no_change():
     nobody = Actor(kind=ActorKind.PERSON, name="x", door=Door.API, user_id=2**70)
     with pytest.raises(Exception, match="out of range"), transaction.atomic():  # noqa: PT012
-        account = TargetAccountFactory()
+        account = TargetAccountFactory.create()
         services.record("protection.account.added", actor=nobody, subject=account)
     assert not type(account).objects.exists()
 
@@ -153,7 +153,7 @@ def test_a_test_database_can_be_emptied():
 
 
 def test_secrets_are_masked_before_they_are_written():
-    account = TargetAccountFactory(name="Bearer abcdefghijklmnop")
+    account = TargetAccountFactory.create(name="Bearer abcdefghijklmnop")
     written = record(
         subject=account,
         external_id="hush",

@@ -23,7 +23,7 @@ def entry():
 
 
 def test_who_may_see_it_reads_what_waits_and_why(client, entry):
-    client.force_login(grant(UserFactory(is_staff=True), "mirror.view_outboxentry"))
+    client.force_login(grant(UserFactory.create(is_staff=True), "mirror.view_outboxentry"))
     page = client.get(LIST).content.decode()
     assert "some-id" in page
     assert "Put off" in page
@@ -32,12 +32,12 @@ def test_who_may_see_it_reads_what_waits_and_why(client, entry):
 
 
 def test_nobody_changes_it(client, entry):
-    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    client.force_login(UserFactory.create(is_staff=True, is_superuser=True))
     for page in ("add/", f"{entry.pk}/edit/", f"{entry.pk}/delete/"):
         assert client.post(LIST + page).status_code == 403
     assert OutboxEntry.objects.count() == 1
 
 
 def test_nobody_else_sees_it(client, entry):
-    client.force_login(UserFactory(is_staff=True))
+    client.force_login(UserFactory.create(is_staff=True))
     assert client.get(LIST).status_code == 403

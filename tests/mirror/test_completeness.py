@@ -57,9 +57,9 @@ def read(monkeypatch):
 
         monkeypatch.setattr(model, "__getattribute__", noting)
 
-    group = ProtectionGroupFactory()
-    wave = WaveFactory(execution=ExecutionFactory(plan=plan_of(group)))
-    WaveServerFactory(wave=wave, launch_job=LaunchJobFactory(wave=wave))
+    group = ProtectionGroupFactory.create()
+    wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan_of(group)))
+    WaveServerFactory.create(wave=wave, launch_job=LaunchJobFactory.create(wave=wave))
     for model in LEFT_OUT:
         watch(model)
     for projection in all_projections():

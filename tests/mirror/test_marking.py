@@ -1,8 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
+import time_machine
 from django.db import connection, transaction
+from django.utils import timezone
 
 from drportal.mirror import leases
 from drportal.mirror.models import OutboxEntry
@@ -100,3 +103,21 @@ def test_any_number_of_marks_is_one_statement(count, django_assert_num_queries):
 def test_no_marks_are_no_statement(django_assert_num_queries):
     with transaction.atomic(), django_assert_num_queries(0):
         mark("AuditLogs")
+
+
+@pytest.mark.parametrize("late", ["settle", "postpone", "release"])
+def test_a_late_sender_leaves_the_lease_of_another_alone(late):
+    mark_now("ProtectionGroups", 1)
+    [first] = leases.take(1)
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1), tick=False):
+        [second] = leases.take(1)
+        before = OutboxEntry.objects.values().get()
+        if late == "settle":
+            assert leases.settle([first]) == [first]
+        elif late == "postpone":
+            leases.postpone([first], "no")
+        else:
+            leases.release([first])
+        assert OutboxEntry.objects.values().get() == before
+        assert leases.settle([second]) == []
+    assert not OutboxEntry.objects.exists()

@@ -43,9 +43,11 @@ EVERY = [projection.kind for projection in all_projections()]
 def make(count):
     """`count` objects of every kind."""
     for number in range(count):
-        plan = plan_of(ProtectionGroupFactory(), ProtectionGroupFactory(tags={"Tier": "1"}))
-        wave = WaveFactory(execution=ExecutionFactory(plan=plan))
-        job = LaunchJobFactory(wave=wave)
+        plan = plan_of(
+            ProtectionGroupFactory.create(), ProtectionGroupFactory.create(tags={"Tier": "1"})
+        )
+        wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan))
+        job = LaunchJobFactory.create(wave=wave)
         WaveServerFactory.create_batch(2, wave=wave, launch_job=job)
         with transaction.atomic():
             record("tests.made", actor=PORTAL, number=number)
@@ -126,8 +128,8 @@ def test_many_items_cost_as_many_queries_as_one(kind):
 @pytest.mark.parametrize("kind", EVERY)
 def test_attributes_of_indexes_are_text_or_absent(kind):
     make(1)
-    SourceServerFactory(origin_account_id="", staging_account_id="")
-    ExecutionFactory(plan=None, plan_name="gone")
+    SourceServerFactory.create(origin_account_id="", staging_account_id="")
+    ExecutionFactory.create(plan=None, plan_name="gone")
     projection = projection_of(kind)
     names = {name for index in projection.indexes for name in (index.key, index.sort) if name}
     for item in projection.items(ids_of(projection)).values():
@@ -138,14 +140,14 @@ def test_attributes_of_indexes_are_text_or_absent(kind):
 
 def test_no_item_holds_an_external_id():
     make(2)
-    TargetAccountFactory(external_id="never-shown-at-all")
+    TargetAccountFactory.create(external_id="never-shown-at-all")
     told = [projection.items(ids_of(projection)) for projection in all_projections()]
     assert "never-shown" not in json.dumps(told)
     assert '"hasExternalId": true' in json.dumps(told)
 
 
 def test_a_group_of_servers():
-    group = ProtectionGroupFactory(name="web")
+    group = ProtectionGroupFactory.create(name="web")
     item = item_of("ProtectionGroups", group)
     assert item["groupName"] == "web"
     assert item["accountId"] == group.account.account_id
@@ -157,12 +159,12 @@ def test_a_group_of_servers():
 
 
 def test_a_group_of_tags():
-    item = item_of("ProtectionGroups", ProtectionGroupFactory(tags={"Tier": "web"}))
+    item = item_of("ProtectionGroups", ProtectionGroupFactory.create(tags={"Tier": "web"}))
     assert (item["serverSelectionTags"], item["sourceServerIds"]) == ({"Tier": "web"}, [])
 
 
 def test_a_plan_numbers_its_waves_from_0():
-    groups = [ProtectionGroupFactory(), ProtectionGroupFactory()]
+    groups = [ProtectionGroupFactory.create(), ProtectionGroupFactory.create()]
     item = item_of("RecoveryPlans", plan_of(*groups, gates=(2,)))
     first, second = item["waves"]
     assert (first["waveNumber"], first["position"], first["dependsOnWaves"]) == (0, 1, [])
@@ -172,14 +174,14 @@ def test_a_plan_numbers_its_waves_from_0():
 
 
 def test_unknown_is_absent_and_not_zero():
-    region = AccountRegionFactory(server_count=None, listed_at=None)
+    region = AccountRegionFactory.create(server_count=None, listed_at=None)
     assert "serverCount" not in item_of("RegionStatus", region)
-    assert item_of("RegionStatus", AccountRegionFactory(server_count=0))["serverCount"] == 0
+    assert item_of("RegionStatus", AccountRegionFactory.create(server_count=0))["serverCount"] == 0
 
 
 def test_an_execution_outlives_its_plan():
-    execution = ExecutionFactory(plan=None, plan_name="gone", state=ExecutionState.COMPLETED)
-    wave = WaveFactory(execution=execution, name="first")
+    execution = ExecutionFactory.create(plan=None, plan_name="gone", state=ExecutionState.COMPLETED)
+    wave = WaveFactory.create(execution=execution, name="first")
     item = item_of("ExecutionHistory", execution)
     assert "planId" not in item
     assert (item["planName"], item["status"], item["totalWaves"]) == ("gone", "COMPLETED", 1)
@@ -188,9 +190,9 @@ def test_an_execution_outlives_its_plan():
 
 
 def test_a_wave_tells_of_its_servers_and_jobs():
-    wave = WaveFactory(time_limit=timedelta(minutes=90))
-    job = LaunchJobFactory(wave=wave, drs_job_id="drsjob-1")
-    server = WaveServerFactory(wave=wave, launch_job=job, private_ip="10.0.0.1")
+    wave = WaveFactory.create(time_limit=timedelta(minutes=90))
+    job = LaunchJobFactory.create(wave=wave, drs_job_id="drsjob-1")
+    server = WaveServerFactory.create(wave=wave, launch_job=job, private_ip="10.0.0.1")
     item = item_of("WaveStatus", Wave.objects.get())
     assert item["timeLimitSeconds"] == 5400
     [told] = item["servers"]

@@ -277,7 +277,7 @@ def test_an_item_that_dynamodb_refuses_does_not_hold_up_its_batch(store):
 
 def test_throttling_is_waited_out(store, account):
     rename(account, "new")
-    calls = Counter()
+    calls: Counter[str] = Counter()
 
     def throttle(operation, body):
         calls[operation] += 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drportal.celery import app
 from drportal.jobs import Job
 from drportal.mirror.models import OutboxEntry
 from drportal.mirror.tasks import drain
@@ -19,6 +20,6 @@ def test_the_task_sends_what_is_due(store):
 
 
 def test_the_task_may_run_twice_and_keeps_no_result():
-    task = drain._get_current_object()
+    task = app.tasks[drain.name]
     assert isinstance(task, Job)
     assert (task.acks_late, task.ignore_result) == (True, True)
