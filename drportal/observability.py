@@ -59,5 +59,6 @@ class JsonFormatter(logging.Formatter):
             line["correlation_id"] = correlation_id()
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            # A filter may have masked the text of it already.
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(line, default=str)

@@ -39,8 +39,7 @@ def _region_status(regions: QuerySet[AccountRegion]) -> Iterator[Item]:
             "status": region.status,
             "errorMessage": region.message,
             "serverCount": region.server_count,
-            "lastChecked": moment(region.checked_at),
-            "lastUpdated": moment(region.listed_at),
+            "lastUpdated": moment(region.changed_at),
         }
 
 

@@ -23,13 +23,13 @@ STALE_AFTER = timedelta(minutes=20)
 
 
 def accounts_for(user: Anybody) -> QuerySet[TargetAccount]:
-    """The accounts that `user` may see."""
-    return visible(user, AccountPermission.VIEW, among=TargetAccount.objects.all())
+    """The accounts that `user` may see: those to which they may do anything at all."""
+    return visible(user, *AccountPermission, among=TargetAccount.objects.all())
 
 
 def groups_for(user: Anybody) -> QuerySet[ProtectionGroup]:
-    """The groups that `user` may see."""
-    return visible(user, GroupPermission.VIEW, among=ProtectionGroup.objects.all())
+    """The groups that `user` may see: those to which they may do anything at all."""
+    return visible(user, *GroupPermission, among=ProtectionGroup.objects.all())
 
 
 def servers_for(user: Anybody) -> QuerySet[SourceServer]:

@@ -15,9 +15,11 @@ from recovery.permissions import ExecutionPermission, PlanPermission
 from recovery.states import ServerState
 
 
-def plans_for(user: Anybody, permission: str = PlanPermission.VIEW) -> QuerySet[RecoveryPlan]:
-    """The plans to which `user` may do `permission`."""
-    return visible(user, permission, among=RecoveryPlan.objects.all())
+def plans_for(user: Anybody, *permissions: PlanPermission) -> QuerySet[RecoveryPlan]:
+    """The plans to which `user` may do any of `permissions`; without any, those that they may
+    see, which are those to which they may do anything at all.
+    """
+    return visible(user, *(permissions or PlanPermission), among=RecoveryPlan.objects.all())
 
 
 def executions_for(user: Anybody) -> QuerySet[Execution]:

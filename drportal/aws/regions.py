@@ -12,10 +12,15 @@ def drs_regions(partition: str = "aws") -> tuple[str, ...]:
     return tuple(sorted(boto3.Session().get_available_regions("drs", partition_name=partition)))
 
 
+@cache
+def _everywhere() -> frozenset[str]:
+    partitions = boto3.Session().get_available_partitions()
+    return frozenset(region for partition in partitions for region in drs_regions(partition))
+
+
 def is_drs_region(region: str) -> bool:
     """Whether DRS has an endpoint in `region`, in any partition."""
-    partitions = boto3.Session().get_available_partitions()
-    return any(region in drs_regions(partition) for partition in partitions)
+    return region in _everywhere()
 
 
 def watched_regions(partition: str = "aws") -> tuple[str, ...]:

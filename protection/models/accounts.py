@@ -62,7 +62,8 @@ class AccountRegion(models.Model):
     """One Region of one account: what it last answered, and what we last knew.
 
     `server_count` is what the last *complete* listing held, None if there was none; an error
-    changes `status` and `message` and leaves it as it is.
+    changes `status` and `message` and leaves it as it is. `changed_at` is when any of the three
+    last changed.
     """
 
     account = models.ForeignKey(TargetAccount, on_delete=models.CASCADE, related_name="regions")
@@ -75,6 +76,7 @@ class AccountRegion(models.Model):
     checked_at = models.DateTimeField(null=True, editable=False)
     listed_at = models.DateTimeField(null=True, editable=False)
     next_check_at = models.DateTimeField(null=True, editable=False)
+    changed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ("account", "region")

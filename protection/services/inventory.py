@@ -133,7 +133,7 @@ def _take_in(listing: Listing, tally: sync_runs.Tally, unchanged: list[AccountRe
         now = timezone.now()
         row.status, row.message = RegionStatus.ACTIVE, ""
         row.server_count, row.listed_at, row.checked_at = len(listing.servers), now, now
-        row.next_check_at = None
+        row.changed_at, row.next_check_at = now, None
         row.save()
         mark("RegionStatus", row.pk)
 
@@ -153,8 +153,10 @@ def _note_error(row: AccountRegion, error: AwsError, tally: sync_runs.Tally) -> 
     changed = (row.status, row.message) != (status, error.message)
     row.status, row.message, row.checked_at = status, error.message, now
     row.next_check_at = None if in_use else now + _WITHOUT_DRS
+    row.changed_at = now if changed else row.changed_at
+    columns = ["status", "message", "checked_at", "next_check_at", "changed_at"]
     with transaction.atomic():
-        row.save(update_fields=["status", "message", "checked_at", "next_check_at"])
+        row.save(update_fields=columns)
         if changed:
             mark("RegionStatus", row.pk)
 

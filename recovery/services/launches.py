@@ -154,8 +154,11 @@ def _about_to_ask(job: LaunchJob) -> bool:
     mine = LaunchJob.objects.filter(
         pk=job.pk, state=JobState.INTENDED, asked_at=job.asked_at, attempts=job.attempts
     )
-    if not mine.update(asked_at=now, attempts=job.attempts + 1, due_at=now + _settle_time()):
-        return False
+    asked = {"asked_at": now, "attempts": job.attempts + 1, "due_at": now + _settle_time()}
+    with transaction.atomic():
+        if not mine.update(**asked):
+            return False
+        mark("WaveStatus", job.wave_id)
     job.asked_at, job.attempts = now, job.attempts + 1
     return True
 
@@ -183,6 +186,7 @@ def _intend(job: LaunchJob, look: _Look) -> bool:
             due_at=timezone.now(),
         )
         job.servers.filter(state=ServerState.PENDING).update(phase=Phase.REQUESTED, message="")
+        mark("WaveStatus", job.wave_id)
     return True
 
 
