@@ -23,6 +23,7 @@ from drportal.embedded.stack import DirectoryInUse, Stack
 from drportal.simulator.control import Control, Refused
 
 _ROOT = Path(__file__).resolve().parents[2]
+_LONGEST_DRILL = 6 * 3600
 _FAILURES = (
     ApiRefused,
     DidNotStart,
@@ -75,7 +76,7 @@ def _on(stack: Stack, options: Options, screen: Screen) -> int:
     screen.logins(portal.url, passwords)
     ready_at = datetime.now(UTC)
     with screen.drill() as drill:
-        execution = run_drill(client, plan_id, show=drill.show, within=3600)
+        execution = run_drill(client, plan_id, show=drill.show, within=_LONGEST_DRILL)
     ended_at = datetime.now(UTC)
     screen.result(execution)
     with screen.step("DynamoDB is compared with the database"):
@@ -202,7 +203,7 @@ def _options() -> Options:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write what happened as JSON")
     parser.add_argument("--port", type=int, default=8000, help="of the portal; 0 takes a free one")
     parser.add_argument(
-        "--speed", type=float, default=20, help="time scale of the simulated AWS (%(default)g)"
+        "--speed", type=float, default=40, help="time scale of the simulated AWS (%(default)g)"
     )
     parser.add_argument(
         "--data", type=Path, default=_ROOT / "var" / "demo", metavar="DIR", help="kept between runs"
