@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drportal.adminkit.site import site
 from drportal.api.urls import nowhere_else
 from drportal.health import healthz, readyz
-from recovery.admin.home import home
+from recovery.admin.home import home, home_live
 
 handler400 = "drportal.api.problem.bad_request"
 handler403 = "drportal.api.problem.permission_denied"
@@ -18,6 +18,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("admin/", site.admin_view(home)),
+    path("admin/live/", site.admin_view(home_live), name="admin-live"),
     path("admin/", site.urls),
     path("api/v1/", include("audit.api.urls")),
     path("api/v1/", include("protection.api.urls")),

@@ -11,7 +11,7 @@ from drportal.access import allowed
 from drportal.errors import DomainError
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
+    from drportal.adminkit.base import PortalAdmin
 
 M = TypeVar("M", bound=Model)
 
@@ -19,7 +19,7 @@ _SHOWN = 10  # refusals told one by one
 
 
 def run(
-    page: "ModelAdmin[M]",
+    page: "PortalAdmin",
     request: HttpRequest,
     ticked: QuerySet[M],
     *,
@@ -36,11 +36,13 @@ def run(
     refused: list[str] = []
     for obj in ticked:
         if not allowed(request.user, permission, obj):
+            page.refused(request, code="forbidden", detail="This is not theirs to do.", obj=obj)
             refused.append(f"{obj}: you may not do this.")
             continue
         try:
             service(obj)
         except DomainError as error:
+            page.refused(request, code=error.code, detail=error.detail, obj=obj)
             refused.append(f"{obj}: {error.detail}")
         else:
             succeeded += 1

@@ -120,6 +120,11 @@ class PortalAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no annotat
             raise PermissionDenied
         return Actor.of(request.user, door=Door.ADMIN)
 
+    def refused(
+        self, request: HttpRequest, *, code: str, detail: str, obj: Model | None = None
+    ) -> None:
+        """Somebody was turned away, or a service refused. Here nothing is made of it."""
+
     # Where the pages are.
 
     def get_urls(self) -> list[URLPattern]:
@@ -141,8 +146,20 @@ class PortalAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no annotat
     def url(self, route: str, view: View, name: str) -> URLPattern:
         """A path to a view that only people who may enter the admin reach."""
 
+        def watched(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                return view(request, *args, **kwargs)
+            except PermissionDenied:
+                self.refused(request, code="forbidden", detail="This is not theirs to do.")
+                raise
+            except Http404 as error:
+                self.refused(request, code="not_found", detail=str(error))
+                raise
+
         def entered(*args: Any, **kwargs: Any) -> HttpResponse:
-            answer: HttpResponse = self.admin_site.admin_view(csrf_protect(view))(*args, **kwargs)
+            answer: HttpResponse = self.admin_site.admin_view(csrf_protect(watched))(
+                *args, **kwargs
+            )
             return answer
 
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
@@ -227,6 +244,7 @@ class PortalAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no annotat
             try:
                 saved = self.save(request, form, obj)
             except DomainError as error:
+                self.refused(request, code=error.code, detail=error.detail, obj=obj)
                 form.refuse(error)
             else:
                 self.message_user(request, f"{saved} was saved.", messages.SUCCESS)

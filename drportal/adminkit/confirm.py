@@ -82,6 +82,7 @@ def confirm(
         try:
             return act(form.cleaned_data)
         except DomainError as error:
+            page.refused(request, code=error.code, detail=error.detail, obj=obj)
             form.refuse(error)
     return page.render(
         request,

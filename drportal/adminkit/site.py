@@ -49,6 +49,10 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has n
             "sidebar_navigation": self._menu(request, context["available_apps"]),
         }
 
+    def pages(self) -> list[Any]:
+        """Every page that is registered."""
+        return list(self._registry.values())
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -18,10 +18,10 @@ from audit.services import record
 from drportal.access import Anybody
 from drportal.actor import Actor
 from drportal.adminkit import actions, sharing
-from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
+from protection.admin.recorded import RecordedAdmin
 from protection.admin.tones import region_badge
 from protection.choices import RegionStatus
 from protection.models import AccountRegion, TargetAccount
@@ -67,7 +67,7 @@ class EditForm(PortalForm):
 
 
 @admin.register(TargetAccount, site=site)
-class TargetAccountAdmin(PortalAdmin):
+class TargetAccountAdmin(RecordedAdmin):
     """The accounts whose servers the portal recovers."""
 
     icon, section, place = "cloud", "Protection", 30

@@ -19,13 +19,13 @@ from audit.services import record
 from drportal.access import Anybody
 from drportal.actor import Actor
 from drportal.adminkit import sharing
-from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import lasting
 from drportal.aws.regions import watched_regions
 from drportal.errors import InvalidInput
 from protection.admin.filters import AccountFilter
+from protection.admin.recorded import RecordedAdmin
 from protection.admin.tones import readiness_badge, seen
 from protection.choices import Selection
 from protection.models import GroupMember, ProtectionGroup, SourceServer, TargetAccount
@@ -132,7 +132,7 @@ def tags_in(text: str) -> dict[str, str]:
 
 
 @admin.register(ProtectionGroup, site=site)
-class ProtectionGroupAdmin(PortalAdmin):
+class ProtectionGroupAdmin(RecordedAdmin):
     """Servers that are recovered together."""
 
     icon, section, place = "workspaces", "Protection", 32

@@ -1,12 +1,13 @@
-"""People and roles. Whoever may change them could take any permission, so only superusers may."""
+"""People and roles. Nobody manages, or makes, a person who may do more than they may themselves."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,11 +19,11 @@ from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody, allowed
 from drportal.actor import Actor
-from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
 from drportal.errors import InvalidInput
+from protection.admin.recorded import RecordedAdmin
 
 
 def add_person(*, username: str, roles: Iterable[Group], actor: Actor, **fields: Any) -> User:
@@ -46,10 +47,10 @@ def add_person(*, username: str, roles: Iterable[Group], actor: Actor, **fields:
 def edit_person(person: User, *, roles: Iterable[Group], actor: Actor, **fields: Any) -> User:
     """Change a person's fields and roles. Raises InvalidInput rather than lock oneself out."""
     person = User.objects.select_for_update().get(pk=person.pk)
-    locked_out = not (fields["is_active"] and fields["is_staff"] and fields["is_superuser"])
-    if person.pk == actor.user_id and locked_out:
-        message = "You cannot take your own access away."
-        raise InvalidInput.field("is_superuser", "yourself", message)
+    own = ("is_active", "is_staff", "is_superuser")
+    lost = [name for name in own if getattr(person, name) and fields.get(name) is False]
+    if person.pk == actor.user_id and lost:
+        raise InvalidInput.field(lost[0], "yourself", "You cannot take your own access away.")
     for name, value in fields.items():
         setattr(person, name, value)
     person.save(update_fields=list(fields))
@@ -75,6 +76,45 @@ def _record(what: str, person: User, *, actor: Actor, **facts: Any) -> None:
     record(f"auth.person.{what}", actor=actor, subject=person, roles=roles, **facts)
 
 
+def may_do_all_of(user: User, person: User) -> bool:
+    """May `user` do whatever `person` may, on every object? What is shared counts as if held."""
+    if user.is_superuser or person.is_superuser:
+        return user.is_superuser
+    return user.has_perms([*person.get_all_permissions(), *_shareable()])
+
+
+def roles_to_give(user: User) -> QuerySet[Group]:
+    """The roles that hold nothing beyond what `user` may do. Two queries."""
+    roles = Group.objects.order_by("name")
+    if user.is_superuser:
+        return roles
+    held = user.get_all_permissions()
+    beyond = [
+        role.pk
+        for role in roles.prefetch_related("permissions__content_type")
+        if not {_full(permission) for permission in role.permissions.all()} <= held
+    ]
+    return roles.exclude(pk__in=beyond)
+
+
+def _person(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def _full(permission: Permission) -> str:
+    return f"{permission.content_type.app_label}.{permission.codename}"
+
+
+def _shareable() -> list[str]:
+    return [
+        f"{page.opts.app_label}.{name}"
+        for page in site.pages()
+        for name, _ in page.shared_permissions
+    ]
+
+
 class PersonForm(PortalForm):
     """Who somebody is, and which roles they have."""
 
@@ -92,10 +132,12 @@ class PersonForm(PortalForm):
     is_staff = forms.BooleanField(label="May enter these pages", required=False)
     is_superuser = forms.BooleanField(label="Superuser: may do everything", required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, giver: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         roles: Any = self.fields["groups"]
-        roles.queryset = Group.objects.order_by("name")
+        roles.queryset = roles_to_give(giver)
+        if not giver.is_superuser:
+            del self.fields["is_superuser"]
 
 
 class PasswordForm(PortalForm):
@@ -128,8 +170,8 @@ class PasswordForm(PortalForm):
         return said
 
 
-class _Superusers(PortalAdmin):
-    """Seen with the view permission, changed by superusers only."""
+class _Everybody(RecordedAdmin):
+    """Seen with the view permission on all of them; there are none on one."""
 
     section, place = "Administration", 90
 
@@ -137,16 +179,9 @@ class _Superusers(PortalAdmin):
         rows: QuerySet[Any] = self.model._default_manager.all()
         return rows if allowed(user, self.permission("view")) else rows.none()
 
-    @override
-    def may(self, request: HttpRequest, action: str, obj: Model | None = None) -> bool:
-        return request.user.is_active and bool(getattr(request.user, "is_superuser", False))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return "add" in self.can and self.may(request, "add")
-
 
 @admin.register(User, site=site)
-class UserAdmin(_Superusers):
+class UserAdmin(_Everybody):
     """People. They are not deleted, because the record names them: they are made inactive."""
 
     icon, menu, place = "person", "People", 90
@@ -156,6 +191,11 @@ class UserAdmin(_Superusers):
     list_filter = ("is_active", "is_superuser", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)
+
+    def may(self, request: HttpRequest, action: str, obj: Model | None = None) -> bool:
+        if not isinstance(request.user, User) or not allowed(request.user, self.permission(action)):
+            return False
+        return not isinstance(obj, User) or may_do_all_of(request.user, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -190,10 +230,12 @@ class UserAdmin(_Superusers):
 
     def form_for(self, request: HttpRequest, obj: User | None) -> PersonForm:
         data = request.POST if request.method == "POST" else None
+        giver = _person(request)
         if obj is None:
-            return PersonForm(data, initial={"is_active": True, "is_staff": True})
+            return PersonForm(data, giver=giver, initial={"is_active": True, "is_staff": True})
         initial = {name: getattr(obj, name) for name in PersonForm.base_fields if name != "groups"}
-        form = PersonForm(data, initial=initial | {"groups": obj.groups.all()})
+        initial["groups"] = obj.groups.all()
+        form = PersonForm(data, giver=giver, initial=initial)
         del form.fields["username"]
         return form
 
@@ -227,7 +269,7 @@ class UserAdmin(_Superusers):
 
 
 @admin.register(Group, site=site)
-class RoleAdmin(_Superusers):
+class RoleAdmin(_Everybody):
     """Roles come from the portal's own table; here one sees what they may do."""
 
     icon, menu, place = "badge", "Roles", 91

@@ -15,10 +15,10 @@ from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody, allowed
 from drportal.actor import Actor
-from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
+from protection.admin.recorded import RecordedAdmin
 
 # Celery's own chores are not for people to switch off.
 _OURS = r"^(drportal|mirror|protection|recovery|audit|queries)\."
@@ -59,7 +59,7 @@ class ScheduleForm(PortalForm):
 
 
 @admin.register(PeriodicTask, site=site)
-class PeriodicTaskAdmin(PortalAdmin):
+class PeriodicTaskAdmin(RecordedAdmin):
     """The schedule."""
 
     icon, section, place = "schedule", "Administration", 92

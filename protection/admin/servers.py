@@ -9,10 +9,10 @@ from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
 from drportal.access import Anybody
-from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, badge, lasting
 from protection.admin.filters import AccountFilter
+from protection.admin.recorded import RecordedAdmin
 from protection.admin.tones import readiness_badge, region_badge, seen
 from protection.models import AccountRegion, GroupMember, SourceServer
 from protection.rules.selection import matching
@@ -22,7 +22,7 @@ _TAGS_SHOWN = 3
 
 
 @admin.register(SourceServer, site=site)
-class SourceServerAdmin(PortalAdmin):
+class SourceServerAdmin(RecordedAdmin):
     """The inventory, with the age of what is seen."""
 
     icon, section, place = "dns", "Protection", 31
@@ -86,9 +86,8 @@ class SourceServerAdmin(PortalAdmin):
         pairs = [f"{key}={value}" for key, value in sorted(server.tags.items()) if key != "Name"]
         more = len(pairs) - _TAGS_SHOWN
         shown = [*pairs[:_TAGS_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        return (
-            format_html_join("", '<div class="dr-wrap">{}</div>', ((p,) for p in shown)) or "none"
-        )
+        lines = format_html_join("", "<div>{}</div>", ((line,) for line in shown))
+        return format_html('<div class="dr-tags">{}</div>', lines or "none")
 
     @admin.display(description="Last listed")
     def seen_at(self, server: Any) -> str:

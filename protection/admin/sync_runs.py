@@ -14,10 +14,10 @@ from audit.services import record
 from drportal.access import Anybody, allowed
 from drportal.actor import Actor
 from drportal.adminkit import confirm
-from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge, lapse
 from drportal.jobs import hint
+from protection.admin.recorded import RecordedAdmin
 from protection.admin.tones import sync_badge
 from protection.models import SyncRun
 from protection.permissions import SyncPermission
@@ -31,7 +31,7 @@ def ask_for_inventory(*, actor: Actor) -> None:
 
 
 @admin.register(SyncRun, site=site)
-class SyncRunAdmin(PortalAdmin):
+class SyncRunAdmin(RecordedAdmin):
     """What each sync saw."""
 
     icon, section, place = "sync", "Protection", 33

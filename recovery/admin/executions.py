@@ -14,6 +14,7 @@ from drportal.adminkit import confirm
 from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
+from protection.admin.recorded import RecordedAdmin
 from recovery.admin import tones
 from recovery.admin.board import board
 from recovery.models import Execution
@@ -32,7 +33,7 @@ def may_steer(request: HttpRequest, execution: Execution) -> bool:
 
 
 @admin.register(Execution, site=site)
-class ExecutionAdmin(PortalAdmin):
+class ExecutionAdmin(RecordedAdmin):
     """What runs and what ran."""
 
     icon, section, place = "play_circle", "Recovery", 20

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
@@ -31,6 +32,7 @@ from recovery.selectors import executions_for, plans_for, with_counts
 from recovery.states import EXECUTION, WaveState
 
 _MOST = 20
+_REFRESH_SECONDS = 10
 
 # These say that DRS is not used there; an account that was never listed there misses nothing.
 _NOT_IN_USE = (
@@ -64,12 +66,21 @@ class Line:
 
 def home(request: HttpRequest) -> HttpResponse:
     """The first page. A fixed number of queries, however much there is to show."""
-    user = request.user
+    context = site.each_context(request) | _shown_to(request.user)
+    context |= {"title": "Overview", "content_title": "Overview"}
+    context |= {"refresh_seconds": _REFRESH_SECONDS}
+    request.current_app = site.name
+    return TemplateResponse(request, "recovery/home.html", context)
+
+
+def home_live(request: HttpRequest) -> HttpResponse:
+    """The part of the first page that changes, for the browser to put in place of the old one."""
+    return render(request, "recovery/home_live.html", _shown_to(request.user))
+
+
+def _shown_to(user: Anybody) -> dict[str, Any]:
     shown: Any = executions_for(user)
-    context = {
-        **site.each_context(request),
-        "title": "Overview",
-        "content_title": "Overview",
+    return {
         "running": _lines(shown.active()),
         "ended": _lines(shown.exclude(state__in=EXECUTION.active), most=5),
         "gates": _gates(user),
@@ -80,8 +91,6 @@ def home(request: HttpRequest) -> HttpResponse:
         "sync": _sync(user),
         "readiness": _readiness(user),
     }
-    request.current_app = site.name
-    return TemplateResponse(request, "recovery/home.html", context)
 
 
 def _lines(executions: Any, *, most: int = _MOST) -> list[Line]:

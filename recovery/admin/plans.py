@@ -19,6 +19,7 @@ from drportal.adminkit import confirm, sharing
 from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age
+from protection.admin.recorded import RecordedAdmin
 from protection.models import ProtectionGroup
 from protection.selectors import groups_for
 from recovery.admin import tones
@@ -35,7 +36,7 @@ _ACTION = {Kind.DRILL: "drill", Kind.RECOVERY: "recover"}
 
 
 @admin.register(RecoveryPlan, site=site)
-class RecoveryPlanAdmin(PortalAdmin):
+class RecoveryPlanAdmin(RecordedAdmin):
     """Which groups come back in which order."""
 
     icon, section, place = "account_tree", "Recovery", 21

@@ -2,6 +2,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from audit.models import AuditRecord
 from tests.factories.users import SuperuserFactory, UserFactory
 
 
@@ -14,6 +15,11 @@ def superuser(db) -> User:
 def person(db) -> User:
     """Somebody who may enter the admin and do nothing there."""
     return UserFactory.create(username="person", is_staff=True)
+
+
+def recorded() -> list[str]:
+    """What was done, by the record, that was not refused."""
+    return list(AuditRecord.objects.filter(outcome="SUCCEEDED").values_list("event", flat=True))
 
 
 @pytest.fixture

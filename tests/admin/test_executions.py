@@ -4,7 +4,6 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from audit.models import AuditRecord
 from drportal.adminkit.widgets import Tone
 from recovery.admin.board import board
 from recovery.admin.tones import SERVER_TONES, WAVE_TONES, execution_badge, job_badge, kind_badge
@@ -17,6 +16,7 @@ from recovery.states import (
     ServerState,
     WaveState,
 )
+from tests.admin.conftest import recorded
 from tests.factories.admin import busy_execution, ended_execution
 from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
 from tests.factories.users import grant
@@ -133,7 +133,7 @@ def test_only_whoever_may_steer_steers(person, browser, waiting, permission, pag
     assert link(page, waiting.execution.pk, *more) not in shown_page
     waiting.refresh_from_db()
     assert (waiting.gate_opened_at, waiting.execution.cancel_requested_at) == (None, None)
-    assert not AuditRecord.objects.exists()
+    assert recorded() == []
 
 
 def test_whoever_may_steer_opens_the_gate(person, browser, waiting):

@@ -1,10 +1,10 @@
 import pytest
 from django.urls import reverse
 
-from audit.models import AuditRecord
 from drportal.errors import InvalidInput
 from protection.admin.groups import tags_in
 from protection.models import ProtectionGroup
+from tests.admin.conftest import recorded
 from tests.factories.protection import (
     ProtectionGroupFactory,
     SourceServerFactory,
@@ -51,7 +51,7 @@ def test_a_preview_shows_the_servers_and_saves_nothing(root, server):
     assert "1 server would be in the group now." in answer
     assert "web-01" in answer
     assert "This field is required" not in answer
-    assert (ProtectionGroup.objects.count(), AuditRecord.objects.count()) == (0, 0)
+    assert (ProtectionGroup.objects.count(), recorded()) == (0, [])
 
 
 def test_a_preview_of_tags_that_are_none_says_so(root, server):

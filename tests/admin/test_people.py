@@ -1,8 +1,10 @@
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.urls import reverse
 
 from audit.models import AuditRecord
+from tests.admin.conftest import recorded
 from tests.factories.users import UserFactory, grant
 
 
@@ -32,7 +34,7 @@ def test_a_name_that_is_taken_is_refused(root):
     UserFactory.create(username="nina")
     answer = root.post(link("add"), fields())
     assert "There is a person of this name already." in answer.content.decode()
-    assert not AuditRecord.objects.exists()
+    assert recorded() == []
 
 
 def test_a_password_is_set_and_never_recorded(root):
@@ -57,18 +59,61 @@ def test_a_bad_password_is_refused(root, password, repeated, said):
     nina = UserFactory.create(username="nina")
     answer = root.post(link("password", nina.pk), {"password": password, "repeated": repeated})
     assert said in answer.content.decode()
-    assert not AuditRecord.objects.exists()
+    assert recorded() == []
 
 
-@pytest.mark.parametrize("name", ["add", "edit", "password"])
-def test_no_permission_but_superuser_changes_people(person, browser, name):
-    nina = UserFactory.create(username="nina2")
-    grant(person, "auth.view_user", "auth.add_user", "auth.change_user", "auth.delete_user")
-    ids = [] if name == "add" else [nina.pk]
-    answer = browser.post(link(name, *ids), fields(is_superuser="on", password="x", repeated="x"))
+@pytest.fixture
+def manager(person, browser):
+    """The browser of somebody with the role that manages people, who is no superuser."""
+    call_command("sync_roles")
+    person.groups.add(Group.objects.get(name="DRSOrchestrationAdmin"))
+    return browser
+
+
+@pytest.mark.parametrize("name", ["edit", "password"])
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({}, 302),
+        ({"role": "DRSOperator"}, 302),
+        ({"role": "DRSAuditor"}, 403),
+        ({"superuser": True}, 403),
+        ({"permission": "auth.delete_user"}, 403),
+    ],
+)
+def test_only_people_who_may_do_no_more_are_managed(manager, name, more, status):
+    nina = UserFactory.create(username="nina", is_superuser=more.get("superuser", False))
+    if "role" in more:
+        nina.groups.add(Group.objects.get(name=more["role"]))
+    if "permission" in more:
+        grant(nina, more["permission"])
+    phrase = "a longer phrase, 4 words"
+    said = {"first_name": "Changed", "password": phrase, "repeated": phrase}
+    assert manager.post(link(name, nina.pk), said).status_code == status
+    nina.refresh_from_db()
+    done = nina.first_name == "Changed" or nina.check_password(phrase)
+    assert done == (status == 302)
+
+
+def test_permission_to_change_people_alone_takes_over_nobody(person, browser):
+    grant(person, "auth.view_user", "auth.change_user")
+    nina = UserFactory.create(username="nina")
+    phrase = "a longer phrase, 4 words"
+    answer = browser.post(link("password", nina.pk), {"password": phrase, "repeated": phrase})
     assert answer.status_code == 403
-    assert not User.objects.filter(is_superuser=True).exists()
-    assert not AuditRecord.objects.exists()
+    nina.refresh_from_db()
+    assert not nina.check_password(phrase)
+
+
+def test_a_manager_makes_no_superuser_and_gives_no_role_beyond_their_own(manager):
+    auditor = Group.objects.get(name="DRSAuditor")
+    operator = Group.objects.get(name="DRSOperator")
+    manager.post(link("add"), fields(groups=[operator.pk], is_superuser="on"))
+    nina = User.objects.get(username="nina")
+    assert (nina.is_superuser, list(nina.groups.all())) == (False, [operator])
+    refused = manager.post(link("add"), fields(username="otto", groups=[auditor.pk]))
+    assert "is not one of the available choices" in refused.content.decode()
+    assert not User.objects.filter(username="otto").exists()
 
 
 def test_nobody_locks_themselves_out(root, superuser):

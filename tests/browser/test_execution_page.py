@@ -43,6 +43,10 @@ def test_it_shows_each_wave_job_and_server(desk, execution, shoot):
     expect(desk.get_by_role("link", name="Open gate")).to_be_visible()
     expect(desk.locator("#dr-live-status")).to_contain_text("Last updated")
     shoot("execution")
+    desk.set_viewport_size({"width": 1280, "height": 1180})
+    shoot("execution-top", whole=False)
+    desk.evaluate("document.documentElement.classList.add('dark')")
+    shoot("execution-dark", whole=False)
 
 
 def test_it_refreshes_itself_and_keeps_what_was_open(desk, execution):

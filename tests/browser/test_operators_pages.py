@@ -94,6 +94,18 @@ def test_the_overview_says_what_runs_waits_and_does_not_answer(desk, estate, sho
     shoot("overview-phone")
 
 
+def test_the_overview_refreshes_itself(desk):
+    desk.clock.install()
+    go(desk, "")
+    expect(desk.get_by_text("Nothing is running.")).to_be_visible()
+    busy_execution()
+    desk.clock.run_for(10_000)
+    expect(desk.get_by_label("Running", exact=True)).to_contain_text("Payments, Frankfurt")
+    desk.route("**/admin/live/", lambda route: route.fulfill(status=500))
+    desk.clock.run_for(45_000)
+    expect(desk.locator("#dr-live-status")).to_contain_text("OUT OF DATE")
+
+
 def test_an_overview_of_nothing_is_honest(desk, shoot):
     go(desk, "")
     expect(desk.get_by_text("The inventory was never synced.")).to_be_visible()
@@ -152,7 +164,7 @@ def test_servers_show_readiness_and_the_age_of_what_is_seen(desk, estate, shoot)
         "() => { const list = document.querySelector('#result_list');"
         " return list.scrollWidth <= list.closest('#content-main').clientWidth; }"
     )
-    shoot("servers")
+    shoot("servers", whole=False)
     desk.set_viewport_size({"width": 390, "height": 844})
     shoot("servers-phone")
     desk.set_viewport_size({"width": 1280, "height": 800})

@@ -179,7 +179,7 @@ _APPLICATIONS: tuple[tuple[str, ServerState, Phase, str], ...] = (
     ("app-04", ServerState.SKIPPED, Phase.SNAPSHOT, "DRS skipped it: it has no snapshot yet."),
     ("app-05", ServerState.UNKNOWN, Phase.LAUNCH, "DRS has not told what became of it."),
     ("app-06", ServerState.LAUNCHING, Phase.SNAPSHOT, ""),
-    ("app-07", ServerState.LAUNCHING, Phase.QUEUED, "Waits for a job: 20 jobs run already."),
+    ("app-07", ServerState.PENDING, Phase.QUEUED, ""),
 )
 
 

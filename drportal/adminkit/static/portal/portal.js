@@ -3,8 +3,10 @@
   "use strict";
 
   const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
-  const LATE = 6; // seconds without an answer before the page says so
-  const LOST = 15; // seconds before what is shown counts as out of date
+  // Seconds without an answer before the page says so, and before what it shows is out of date,
+  // for a page that is fetched every so many seconds.
+  const late = (every) => every + 4;
+  const lost = (every) => 2 * every + 11;
 
   const span = (seconds) => {
     let left = Math.max(0, Math.floor(seconds));
@@ -40,7 +42,7 @@
     constructor(place) {
       this.place = place;
       this.status = document.getElementById("dr-live-status");
-      this.every = Number(place.dataset.every) * 1000;
+      this.every = Number(place.dataset.every);
       this.answered = performance.now();
       this.problem = "";
       this.waiting = null;
@@ -57,7 +59,7 @@
 
     plan() {
       clearTimeout(this.waiting);
-      if (this.active && !document.hidden) this.waiting = setTimeout(() => this.ask(), this.every);
+      if (this.active && !document.hidden) this.waiting = setTimeout(() => this.ask(), this.every * 1000);
     }
 
     look() {
@@ -126,17 +128,17 @@
 
     say() {
       const seconds = (performance.now() - this.answered) / 1000;
-      const lost = this.active && seconds > LOST;
-      const late = this.active && (this.problem !== "" || seconds > LATE);
-      this.place.classList.toggle("dr-outdated", lost);
+      const outdated = this.active && seconds > lost(this.every);
+      const failing = this.active && (this.problem !== "" || seconds > late(this.every));
+      this.place.classList.toggle("dr-outdated", outdated);
       let words = `Last updated ${span(seconds)} ago`;
       let tone = "dr-plain";
       if (!this.active) {
         words = "Ended: this page does not change any more";
-      } else if (lost) {
+      } else if (outdated) {
         tone = "dr-bad";
         words = `OUT OF DATE: not updated for ${span(seconds)}${this.problem ? `, ${this.problem}` : ""}. What is below may no longer be so`;
-      } else if (late) {
+      } else if (failing) {
         tone = "dr-wait";
         words = `Not updated for ${span(seconds)}${this.problem ? `: ${this.problem}` : ""}. Trying again`;
       }
