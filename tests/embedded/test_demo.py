@@ -107,5 +107,7 @@ def test_killed_in_its_drill_it_leaves_nothing_and_the_next_run_is_right(demo, p
     again.send_signal(signal.SIGINT)
     said, _ = again.communicate(timeout=60)
     assert again.returncode == 128 + signal.SIGINT, said
-    assert json.loads((place / "report.json").read_text())["execution"]["state"] == "COMPLETED"
+    report = json.loads((place / "report.json").read_text())
+    assert report["execution"]["state"] == "COMPLETED"
+    assert report["mirror"] == {"behind": 0, "differences": 0}
     until(lambda: not processes_of(str(place)))
