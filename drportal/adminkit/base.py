@@ -30,6 +30,15 @@ M = TypeVar("M", bound=Model)
 View = Callable[..., HttpResponse]
 
 
+# What Django's own filters put behind a field's name.
+_LOOKUPS = ("", "__exact", "__isnull", "__id__exact", "__gte", "__lt")
+
+
+def _filter_name(entry: Any) -> str:
+    name: str = entry if isinstance(entry, str) else entry.parameter_name
+    return name
+
+
 class _Rows(ChangeList):  # type: ignore[misc]  # the theme has no annotations
     """A list's rows, handed to the page once they are read, so that it adds what they show."""
 
@@ -175,6 +184,12 @@ class PortalAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no annotat
     @override
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_Rows]:
         return _Rows
+
+    @override
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # Django lets every field of the model be asked for, the beginning of a secret too.
+        names = {_filter_name(entry) for entry in self.get_list_filter(request)}
+        return lookup in {name + ending for name in names for ending in _LOOKUPS}
 
     def prepare(self, request: HttpRequest, rows: list[Any]) -> None:
         """Add to the rows of a list what they show beside their columns, in few queries."""

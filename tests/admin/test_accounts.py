@@ -44,6 +44,29 @@ def test_what_the_service_refuses_is_said_and_nothing_is_written(root, wrong, sa
     assert (TargetAccount.objects.count(), recorded()) == (0, [])
 
 
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "external_id__startswith",
+        "external_id",
+        "active__external_id",
+        "name__startswith",
+        "servers__account__external_id__startswith",
+    ],
+)
+def test_a_list_cannot_be_asked_for_what_it_does_not_show(root, lookup):
+    TargetAccountFactory.create(external_id="a-secret")
+    assert root.get(link("changelist"), {lookup: "a"}).status_code == 400
+
+
+def test_a_list_is_asked_by_its_filters(root):
+    TargetAccountFactory.create(name="Watched")
+    TargetAccountFactory.create(name="Left alone", active=False)
+    shown = root.get(link("changelist"), {"active__exact": "1"}).content.decode()
+    assert "Watched" in shown
+    assert "Left alone" not in shown
+
+
 def test_the_hub_gets_no_external_id(root):
     root.post(link("add"), NEW | {"is_hub": "on"})
     assert TargetAccount.objects.get().external_id == ""

@@ -116,6 +116,11 @@ def test_a_manager_makes_no_superuser_and_gives_no_role_beyond_their_own(manager
     assert not User.objects.filter(username="otto").exists()
 
 
+@pytest.mark.parametrize("lookup", ["password__startswith", "groups__permissions", "password"])
+def test_the_list_of_people_cannot_be_asked_for_passwords(root, lookup):
+    assert root.get(link("changelist"), {lookup: "md5"}).status_code == 400
+
+
 def test_nobody_locks_themselves_out(root, superuser):
     answer = root.post(link("edit", superuser.pk), {"is_active": "on", "is_staff": "on"})
     assert "You cannot take your own access away." in answer.content.decode()

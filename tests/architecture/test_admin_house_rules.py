@@ -232,6 +232,21 @@ def test_the_first_page_shows_only_what_one_may_see(mine, other):
     assert other["recovery.recoveryplan"].name not in shown
 
 
+@pytest.mark.parametrize("app", ["protection", "recovery", "auth"])
+def test_an_apps_own_page_lists_only_what_one_may_see(mine, app):
+    link = reverse("admin:app_list", args=[app])
+    assert browser_of(SuperuserFactory.create()).get(link).status_code == 200
+    assert browser_of(UserFactory.create(is_staff=True)).get(link).status_code == 404
+
+
+def test_the_search_of_pages_names_only_what_one_may_see(mine):
+    link = reverse("admin:search") + "?s=plan"
+    shown = browser_of(SuperuserFactory.create()).get(link).content.decode()
+    assert "recoveryplan" in shown
+    hidden = browser_of(UserFactory.create(is_staff=True)).get(link).content.decode()
+    assert "recoveryplan" not in hidden
+
+
 def test_denied_starts_leave_no_execution(mine):
     plan: RecoveryPlan = mine["recovery.recoveryplan"]
     Execution.objects.all().delete()

@@ -173,10 +173,20 @@ def test_servers_show_readiness_and_the_age_of_what_is_seen(desk, estate, shoot)
     shoot("server")
 
 
+def test_a_list_that_was_left_open_says_so(desk, estate, shoot):
+    desk.clock.install()
+    go(desk, "protection/sourceserver/")
+    desk.clock.run_for(25 * 60_000)
+    expect(desk.get_by_text("This page was loaded 25 min ago")).to_be_visible()
+    age = desk.locator("tr", has_text="web-01").locator("time")
+    expect(age).to_have_class(re.compile("dr-old"))
+    shoot("servers-left-open", whole=False)
+
+
 def test_servers_are_found_by_tag_and_account(desk, estate):
     go(desk, "protection/sourceserver/?q=Tier%3Ddatabase")
     expect(desk.locator("#result_list tbody tr")).to_have_count(1)
-    go(desk, "protection/sourceserver/?account=111122223333&region__exact=eu-west-1")
+    go(desk, "protection/sourceserver/?account=111122223333&region=eu-west-1")
     expect(desk.get_by_text("old-01")).to_be_visible()
     expect(desk.get_by_text("web-01")).to_have_count(0)
 

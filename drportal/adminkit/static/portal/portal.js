@@ -7,6 +7,7 @@
   // for a page that is fetched every so many seconds.
   const late = (every) => every + 4;
   const lost = (every) => 2 * every + 11;
+  const OLD_PAGE = 120; // seconds after which a page that does not refresh says its age
 
   const span = (seconds) => {
     let left = Math.max(0, Math.floor(seconds));
@@ -147,12 +148,29 @@
     }
   }
 
+  // A page that is not fetched anew says how long ago it was loaded, unless one fills in a form.
+  const sayLoaded = () => {
+    const seconds = performance.now() / 1000;
+    const content = document.getElementById("content");
+    if (seconds < OLD_PAGE || !content || document.querySelector("[data-live], .dr-form, #login-form")) return;
+    let note = document.getElementById("dr-loaded");
+    if (!note) {
+      note = document.createElement("p");
+      note.id = "dr-loaded";
+      note.className = "dr-live dr-wait";
+      content.prepend(note);
+    }
+    const words = `This page was loaded ${span(seconds)} ago: load it again to see how things are now`;
+    if (note.textContent !== words) note.textContent = words;
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
     tick();
     const place = document.querySelector("[data-live]");
     const live = place ? new Live(place) : null;
     setInterval(() => {
       tick();
+      sayLoaded();
       if (live) live.say();
     }, 1000);
   });
