@@ -83,13 +83,14 @@ class PeriodicTaskAdmin(RecordedAdmin):
     def enabled_shown(self, task: Any) -> str:
         return badge("yes", Tone.PLAIN) if task.enabled else badge("switched off", Tone.WAIT)
 
-    @admin.display(description="Last sent", ordering="last_run_at")
+    @admin.display(description="Last sent, as beat noted", ordering="last_run_at")
     def last_sent(self, task: Any) -> str:
-        return age(task.last_run_at)
+        return last_noted(task)
 
     @override
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        return {"how_often": how_often(obj), "badge": self.enabled_shown(obj)}
+        badge_shown = self.enabled_shown(obj)
+        return {"how_often": how_often(obj), "badge": badge_shown, "noted": last_noted(obj)}
 
     def form_for(self, request: HttpRequest, obj: Any) -> ScheduleForm:
         data = request.POST if request.method == "POST" else None
@@ -113,6 +114,11 @@ def how_often(task: Any) -> str:
     """A task's schedule in words."""
     seconds = _seconds(task)
     return f"every {seconds} s" if seconds is not None else str(task.schedule)
+
+
+def last_noted(task: Any) -> str:
+    """When a task was last sent, as far as beat has written it down: it does so now and then."""
+    return age(task.last_run_at) if task.last_run_at else "not noted yet"
 
 
 def _seconds(task: Any) -> int | None:
