@@ -1,0 +1,46 @@
+"""The history of an object is what the audit record says of it."""
+
+import pytest
+from django.urls import reverse
+
+from protection.models import ProtectionGroup
+from tests.factories.protection import SourceServerFactory
+from tests.factories.users import grant
+
+
+@pytest.fixture
+def group(root):
+    server = SourceServerFactory.create()
+    root.post(
+        reverse("admin:protection_protectiongroup_add"),
+        {
+            "name": "web",
+            "account": str(server.account_id),
+            "region": server.region,
+            "selection": "SERVERS",
+            "servers": [str(server.pk)],
+        },
+    )
+    return ProtectionGroup.objects.get()
+
+
+def link(group) -> str:
+    return reverse("admin:protection_protectiongroup_history", args=[group.pk])
+
+
+def test_it_says_who_did_what(root, group):
+    page = root.get(link(group)).content.decode()
+    assert "protection.group.created" in page
+    assert "root" in page
+
+
+def test_refusals_are_there_too_with_the_reason(root, group, person, browser):
+    grant(person, "protection.view_protectiongroup", on=group)
+    delete = reverse("admin:protection_protectiongroup_delete", args=[group.pk])
+    assert browser.post(delete, {"typed": "web"}).status_code == 403
+    wrong = {"name": "", "selection": "SERVERS", "servers": []}
+    edit = reverse("admin:protection_protectiongroup_edit", args=[group.pk])
+    root.post(edit, wrong | {"name": "web"})
+    page = root.get(link(group)).content.decode()
+    assert "admin.protection_protectiongroup_edit" in page
+    assert "Choose servers either by tags or one by one" in page
