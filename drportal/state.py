@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from drportal.errors import DomainError, Kind
 
@@ -62,3 +62,18 @@ def move(instance: Model, target: str, *, lifecycle: Lifecycle, **changes: Any) 
         raise StaleState(f"{instance} is no longer {source}.")
     for field, value in {"state": target, **changes}.items():
         setattr(instance, field, value)
+
+
+def move_all(
+    rows: QuerySet[Any], target: str, *, lifecycle: Lifecycle, source: str, **changes: Any
+) -> int:
+    """Move those of `rows` that are at `source` to `target`, and return how many they were.
+
+    One UPDATE, under the same rule as `move`; rows that are elsewhere are left where they are. A
+    move that the table does not list raises `IllegalMove` and writes nothing.
+    """
+    if not lifecycle.allows(source, target):
+        raise IllegalMove(
+            f"{rows.model._meta.verbose_name_plural} cannot go from {source} to {target}."
+        )
+    return rows.filter(state=source).update(state=target, **changes)

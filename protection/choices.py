@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from drportal.state import Lifecycle
+
 
 class RegionStatus(models.TextChoices):
     """What an account's Region answered when it was last asked."""
@@ -48,3 +50,14 @@ class SyncState(models.TextChoices):
     PARTIAL = "PARTIAL", "Partial"
     FAILED = "FAILED", "Failed"
     ABANDONED = "ABANDONED", "Abandoned"
+
+
+SYNC = Lifecycle(
+    {
+        SyncState.RUNNING: set(SyncState) - {SyncState.RUNNING},
+        SyncState.COMPLETED: set(),
+        SyncState.PARTIAL: set(),
+        SyncState.FAILED: set(),
+        SyncState.ABANDONED: set(),
+    }
+)

@@ -205,7 +205,8 @@ MIRROR_PROJECTIONS = ["protection.mirror", "recovery.mirror", "audit.mirror"]
 # The engine.
 LEASE_SECONDS = env.number("LEASE_SECONDS", 8, low=2, high=300)
 LAUNCH_SETTLE_SECONDS = env.number("LAUNCH_SETTLE_SECONDS", 8, low=1, high=600)
-POLL_FASTEST_SECONDS = env.number("POLL_FASTEST_SECONDS", 1, low=0.1, high=60)
+# A little less than beat's tick, so that no tick comes just too early.
+POLL_FASTEST_SECONDS = env.number("POLL_FASTEST_SECONDS", 0.8, low=0.1, high=60)
 POLL_SLOWEST_SECONDS = env.number("POLL_SLOWEST_SECONDS", 15, low=1, high=300)
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", {"DEBUG", "INFO", "WARNING", "ERROR"}, "INFO")

@@ -10,7 +10,8 @@ from django.utils import timezone
 from audit.services import record, record_failure
 from drportal.actor import Actor
 from drportal.jobs import hint
-from protection.choices import SyncKind, SyncState
+from drportal.state import move_all
+from protection.choices import SYNC, SyncKind, SyncState
 from protection.errors import SyncAlreadyRunning
 from protection.models import SyncRun
 
@@ -49,9 +50,9 @@ def ask(kind: SyncKind, *, actor: Actor) -> None:
 def begin(kind: SyncKind, *, actor: Actor) -> SyncRun:
     """Begin a run, taking over from one whose lease ran out. Raises SyncAlreadyRunning."""
     now = timezone.now()
-    SyncRun.objects.filter(kind=kind, state=SyncState.RUNNING, leased_until__lte=now).update(
-        state=SyncState.ABANDONED, finished_at=now, leased_until=None
-    )
+    dead = SyncRun.objects.filter(kind=kind, leased_until__lte=now)
+    ended = {"finished_at": now, "leased_until": None}
+    move_all(dead, SyncState.ABANDONED, lifecycle=SYNC, source=SyncState.RUNNING, **ended)
     try:
         with transaction.atomic():
             return SyncRun.objects.create(
@@ -84,8 +85,14 @@ def fail(run: SyncRun, tally: Tally, *, actor: Actor) -> SyncRun:
 
 def _end(run: SyncRun, state: SyncState, tally: Tally, *, actor: Actor) -> SyncRun:
     with transaction.atomic():
-        ended = SyncRun.objects.filter(pk=run.pk, state=SyncState.RUNNING).update(
-            state=state, finished_at=timezone.now(), leased_until=None, **asdict(tally)
+        ended = move_all(
+            SyncRun.objects.filter(pk=run.pk),
+            state,
+            lifecycle=SYNC,
+            source=SyncState.RUNNING,
+            finished_at=timezone.now(),
+            leased_until=None,
+            **asdict(tally),
         )
         run.refresh_from_db()
         if ended:

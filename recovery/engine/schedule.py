@@ -5,12 +5,15 @@ from datetime import timedelta
 _SLOWEST_RETRY = timedelta(seconds=60)
 
 
-def poll_after(unchanged: timedelta, *, fastest: timedelta, slowest: timedelta) -> timedelta:
+def poll_after(
+    unchanged: timedelta, *, ending: bool, fastest: timedelta, slowest: timedelta
+) -> timedelta:
     """How long to wait before the next poll, if nothing has changed for `unchanged`.
 
-    A tenth of that time: what has stood still for minutes will not be missed by seconds.
+    A tenth of that time: what has stood still for minutes will not be missed by seconds. But when
+    a job may be `ending`, the next wave waits for every second, so it is watched closely.
     """
-    return min(max(unchanged / 10, fastest), slowest)
+    return fastest if ending else min(max(unchanged / 10, fastest), slowest)
 
 
 def retry_after(failures: int, *, fastest: timedelta, asked_for: float | None) -> timedelta:

@@ -59,6 +59,7 @@ class LaunchJob(models.Model):
     known_job_ids = ArrayField(models.CharField(max_length=24), default=list)
     drs_job_id = models.CharField("DRS job", max_length=24, blank=True, default="")
     drs_status = models.CharField(max_length=16, blank=True, default="")
+    log_read_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     intended_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)

@@ -8,7 +8,7 @@ listed long before it ends. Hence LAUNCH_SETTLE_SECONDS may be short.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -20,14 +20,14 @@ from drportal.aws.roles import forget_sessions
 from drportal.aws.scope import Scope
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint
-from drportal.state import move
+from drportal.state import move, move_all
 from drportal.transactions import reaches_outside
 from recovery.engine import quota, schedule
 from recovery.models import JobWatch, LaunchJob
 from recovery.services import refusals
 from recovery.services.events import note
 from recovery.services.leases import sooner
-from recovery.states import JOB, JobState, Kind, Phase, ServerState
+from recovery.states import JOB, SERVER, JobState, Kind, Phase, ServerState
 
 # How far back jobs can have been started that still count: no DRS job is known to last a day.
 LOOK_BACK: Final = timedelta(hours=24)
@@ -100,9 +100,7 @@ def withdraw(job: LaunchJob, *, overdue: bool) -> None:
     message = f"{said}: {reason}" if reason else f"{said}."
     move(job, JobState.CANCELLED, lifecycle=JOB, message=message, ended_at=timezone.now())
     state = ServerState.FAILED if overdue else ServerState.CANCELLED
-    job.servers.filter(state=ServerState.PENDING).update(
-        state=state, message=message, finished_at=timezone.now()
-    )
+    _move_servers(job, state, message=message, finished_at=timezone.now())
     note(job.execution, "job.withdrawn", f"{job}: {message}", wave=job.wave)
 
 
@@ -120,9 +118,8 @@ def adopt(job: LaunchJob, found: aws.Job, *, said: str = "DRS has started it.") 
         message="",
         due_at=None,
     )
-    job.servers.filter(state=ServerState.PENDING).update(
-        state=ServerState.LAUNCHING, phase=Phase.REQUESTED, message="", started_at=now
-    )
+    launching = {"phase": Phase.REQUESTED, "message": "", "started_at": now}
+    _move_servers(job, ServerState.LAUNCHING, **launching)
     watch, _ = JobWatch.objects.get_or_create(account=job.account, region=job.region)
     JobWatch.objects.filter(pk=watch.pk).update(changed_at=now, failures=0)
     sooner(JobWatch.objects.filter(pk=watch.pk), now + _seconds(settings.POLL_FASTEST_SECONDS))
@@ -297,9 +294,7 @@ def _lose(job: LaunchJob, error: AwsError) -> None:
     message = f"Whether DRS has launched it could not be found out: {error.message}"
     now = timezone.now()
     move(job, JobState.LOST, lifecycle=JOB, message=message[:2000], ended_at=now)
-    job.servers.filter(state=ServerState.PENDING).update(
-        state=ServerState.UNKNOWN, message=message, finished_at=now
-    )
+    _move_servers(job, ServerState.UNKNOWN, message=message, finished_at=now)
     note(job.execution, "job.lost", f"{job}: {message}", wave=job.wave)
 
 
@@ -351,6 +346,11 @@ def _back_to_queue(job: LaunchJob, error: AwsError) -> None:
 def _retry_after(job: LaunchJob, error: AwsError) -> timedelta:
     fastest = _seconds(settings.POLL_FASTEST_SECONDS)
     return schedule.retry_after(job.attempts + 1, fastest=fastest, asked_for=error.retry_after)
+
+
+def _move_servers(job: LaunchJob, state: ServerState, **changes: Any) -> None:
+    """Move the servers of a job that has not been started."""
+    move_all(job.servers.all(), state, lifecycle=SERVER, source=ServerState.PENDING, **changes)
 
 
 def _scope(job: LaunchJob) -> Scope:

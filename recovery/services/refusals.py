@@ -10,10 +10,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from drportal.aws.errors import AwsError, Failure
-from drportal.state import move
+from drportal.state import move, move_all
 from recovery.models import LaunchJob, WaveServer
 from recovery.services.events import note
-from recovery.states import JOB, JobState, ServerState
+from recovery.states import JOB, SERVER, JobState, ServerState
 
 # These are about servers; the rest are about the account, and cutting would not help.
 _ABOUT_SERVERS = frozenset({Failure.CONFLICT, Failure.INVALID, Failure.NOT_FOUND})
@@ -28,11 +28,13 @@ def refuse(job: LaunchJob, error: AwsError) -> None:
     guilty, parts = _cut(job, error)
     for part in parts:
         _try_again(job, part)
-    failed = job.servers.filter(server_id__in=guilty, state=ServerState.PENDING)
+    failed = job.servers.filter(server_id__in=guilty)
     message = f"DRS refused to launch it: {error.message}"
-    for server in failed:
+    for server in failed.filter(state=ServerState.PENDING):
         note(job.execution, "server.failed", f"{server}: {message}", wave=job.wave, server=server)
-    failed.update(state=ServerState.FAILED, message=message, finished_at=now)
+    ended = {"message": message, "finished_at": now}
+    pending = ServerState.PENDING
+    move_all(failed, ServerState.FAILED, lifecycle=SERVER, source=pending, **ended)
 
 
 def _cut(job: LaunchJob, error: AwsError) -> tuple[list[str], list[list[str]]]:

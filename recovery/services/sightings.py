@@ -8,7 +8,7 @@ from django.utils import timezone
 from drportal.aws.drs import Job
 from drportal.jobs import hint
 from drportal.mirror.services import mark
-from drportal.state import move
+from drportal.state import move, move_all
 from recovery.engine import outcome
 from recovery.engine.verdicts import Judgement, ServerLog, judge
 from recovery.models import Execution, LaunchJob, WaveServer
@@ -21,12 +21,13 @@ from recovery.states import EXECUTION, JOB, SERVER, JobState, Phase, ServerState
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What one poll saw of one launch job. `found` is None if DRS did not list it; `gone`, if it
-    has not done so for long. `instances` are the job's own recovery instances, by server id.
+    has not done so for long. `log` is None if it was not read. `instances` are the job's own
+    recovery instances, by server id.
     """
 
     job: LaunchJob
     found: Job | None
-    log: dict[str, ServerLog] = field(default_factory=dict)
+    log: dict[str, ServerLog] | None = None
     instances: dict[str, str] = field(default_factory=dict)
     gone: bool = False
 
@@ -37,6 +38,8 @@ def take_in(sight: Sight) -> bool:
         if sight.found is None:
             return _lost(sight.job) if sight.gone else False
         changed = _servers(sight, sight.found)
+        if sight.log is not None:
+            LaunchJob.objects.filter(pk=sight.job.pk).update(log_read_at=timezone.now())
         if sight.found.completed:
             _ended(sight.job, sight.found)
         elif sight.found.status != sight.job.drs_status:
@@ -54,7 +57,7 @@ def _servers(sight: Sight, found: Job) -> bool:
     changed = []
     for server in servers:
         entry = words.get(server.server_id)
-        log = sight.log.get(server.server_id, ServerLog())
+        log = _log_of(sight, server)
         told = entry.recovery_instance_id if entry else ""
         instance = told or sight.instances.get(server.server_id, "") or log.instance_id
         status = entry.launch_status if entry else ""
@@ -71,6 +74,13 @@ def _servers(sight: Sight, found: Job) -> bool:
         changed, ["phase", "message", "launch_status", "recovery_instance_id"]
     )
     return bool(changed)
+
+
+def _log_of(sight: Sight, server: WaveServer) -> ServerLog:
+    """What the log tells of a server; while it is not read, where it was seen last."""
+    if sight.log is None:
+        return ServerLog(phase=Phase(server.phase))
+    return sight.log.get(server.server_id, ServerLog())
 
 
 def _update(
@@ -119,9 +129,9 @@ def _lost(job: LaunchJob) -> bool:
     message = f"DRS no longer lists {job.drs_job_id}; what became of it is not known."
     now = timezone.now()
     move(job, JobState.LOST, lifecycle=JOB, message=message, ended_at=now)
-    job.servers.filter(state=ServerState.LAUNCHING).update(
-        state=ServerState.UNKNOWN, message=message, finished_at=now
-    )
+    ended = {"message": message, "finished_at": now}
+    launching = ServerState.LAUNCHING
+    move_all(job.servers.all(), ServerState.UNKNOWN, lifecycle=SERVER, source=launching, **ended)
     note(job.execution, "job.lost", message, wave=job.wave)
     _wake(job)
     return True

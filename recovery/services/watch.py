@@ -20,16 +20,19 @@ from drportal.observability import checkpoint
 from drportal.transactions import reaches_outside
 from recovery.engine import schedule
 from recovery.engine.verdicts import read_log
-from recovery.models import JobWatch, LaunchJob
+from recovery.models import JobWatch, LaunchJob, WaveServer
 from recovery.services import facts, leases, sightings
 from recovery.services.launches import SKEW
 from recovery.services.sightings import Sight
-from recovery.states import JobState
+from recovery.states import JobState, Phase
 
 logger = logging.getLogger(__name__)
 
 # A job that DRS has not listed for so long will not come back.
 GONE_AFTER: Final = timedelta(hours=1)
+# How often a running job's log is read.
+LOG_EVERY: Final = timedelta(seconds=3)
+_BAD_ENDS: Final = frozenset({"FAILED", "TERMINATED"})
 
 
 @reaches_outside
@@ -97,7 +100,7 @@ def _details(drs: Drs, job: LaunchJob, found: Job | None) -> Sight:
     if found is None:
         gone = timezone.now() - (job.started_at or job.created_at) > GONE_AFTER
         return Sight(job, None, gone=gone)
-    log = read_log(drs.job_log(found.job_id))
+    log = read_log(drs.job_log(found.job_id)) if _wants_log(job, found) else None
     instances = {}
     if found.completed:
         instances = {
@@ -108,6 +111,25 @@ def _details(drs: Drs, job: LaunchJob, found: Job | None) -> Sight:
     return Sight(job, found, log=log, instances=instances)
 
 
+def _wants_log(job: LaunchJob, found: Job) -> bool:
+    """Statuses come with every poll; the log, which is a call for each job, more seldom. But a
+    bad end wants its reason, and a job that has ended its last word.
+    """
+    if found.completed or any(entry.launch_status in _BAD_ENDS for entry in found.participants):
+        return True
+    return job.log_read_at is None or timezone.now() - job.log_read_at >= LOG_EVERY
+
+
+def _may_be_ending(watch: JobWatch) -> bool:
+    """Whether servers there are in the last phase of their launch, or beyond it."""
+    return WaveServer.objects.filter(
+        launch_job__account=watch.account,
+        launch_job__region=watch.region,
+        launch_job__state=JobState.STARTED,
+        phase__in=[Phase.LAUNCH, Phase.DONE],
+    ).exists()
+
+
 def _went_well(watch: JobWatch, *, changed: bool) -> datetime:
     now = timezone.now()
     changed_at = now if changed or watch.changed_at is None else watch.changed_at
@@ -116,6 +138,7 @@ def _went_well(watch: JobWatch, *, changed: bool) -> datetime:
     )
     return now + schedule.poll_after(
         now - changed_at,
+        ending=_may_be_ending(watch),
         fastest=timedelta(seconds=settings.POLL_FASTEST_SECONDS),
         slowest=timedelta(seconds=settings.POLL_SLOWEST_SECONDS),
     )

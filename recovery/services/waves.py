@@ -9,7 +9,7 @@ from django.utils import timezone
 from audit.services import record
 from drportal.actor import PORTAL
 from drportal.mirror.services import mark
-from drportal.state import move
+from drportal.state import move, move_all
 from protection.models import TargetAccount
 from recovery.engine import quota, steps
 from recovery.models import Execution, LaunchJob, ServerClaim, Wave, WaveServer
@@ -17,6 +17,7 @@ from recovery.services.events import note
 from recovery.states import (
     EXECUTION,
     JOB,
+    SERVER,
     WAVE,
     ExecutionState,
     JobState,
@@ -123,9 +124,7 @@ def _(step: steps.EndWave, execution: Execution) -> None:
     for server in open_servers:
         message = _unfinished(server)
         note(execution, "server.unknown", f"{server}: {message}", wave=wave, server=server)
-        WaveServer.objects.filter(pk=server.pk, state=server.state).update(
-            state=ServerState.UNKNOWN, message=message, finished_at=now
-        )
+        move(server, ServerState.UNKNOWN, lifecycle=SERVER, message=message, finished_at=now)
     counts = _counts(wave.servers.values_list("state", flat=True))
     told = ", ".join(f"{count} {state.lower()}" for state, count in sorted(counts.items()))
     move(wave, step.state, lifecycle=WAVE, finished_at=now, message=f"{told}.")
@@ -189,9 +188,9 @@ def _end_unstarted(
     wave = _wave(execution, position)
     now = timezone.now()
     move(wave, to, lifecycle=WAVE, finished_at=now, message=message)
-    wave.servers.filter(state=ServerState.PENDING).update(
-        state=servers_to, message=message, finished_at=now
-    )
+    ended = {"message": message, "finished_at": now}
+    pending = ServerState.PENDING
+    move_all(wave.servers.all(), servers_to, lifecycle=SERVER, source=pending, **ended)
     note(execution, f"wave.{to.lower()}", f"{_title(wave)}: {message}", wave=wave)
 
 

@@ -31,7 +31,7 @@ LEFT_OUT = {
     Execution: {"message"},  # what keeps the running engine from going on
     Wave: set(),
     WaveServer: {"execution", "wave"},  # the item is the wave's
-    LaunchJob: {"execution", "wave", "attempts", "refusals"},
+    LaunchJob: {"execution", "wave", "attempts", "refusals", "log_read_at"},
 }
 
 

@@ -99,10 +99,12 @@ def test_quotas(wanted, load, fits):
 def test_polls_are_frequent_after_a_change_and_seldom_later():
     fast, slow = timedelta(seconds=1), timedelta(seconds=15)
     waits = [
-        schedule.poll_after(timedelta(seconds=s), fastest=fast, slowest=slow).total_seconds()
-        for s in (0, 10, 60, 3600)
+        schedule.poll_after(
+            timedelta(seconds=s), ending=ending, fastest=fast, slowest=slow
+        ).total_seconds()
+        for s, ending in ((0, False), (10, False), (60, False), (3600, False), (3600, True))
     ]
-    assert waits == [1, 1, 6, 15]
+    assert waits == [1, 1, 6, 15, 1]
 
 
 @given(st.integers(0, 10_000), st.none() | st.floats(0, 1e6))
