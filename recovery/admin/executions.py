@@ -122,10 +122,10 @@ class ExecutionAdmin(RecordedAdmin):
 
     def _plan_link(self, request: HttpRequest, execution: Execution) -> str:
         plan = execution.plan
-        if plan is None or not allowed(request.user, PlanPermission.VIEW, plan):
+        if plan is None:
             return ""
         page: PortalAdmin = self.admin_site.get_model_admin(type(plan))
-        return page.link("change", plan)
+        return page.link("change", plan) if page.has_view_permission(request, plan) else ""
 
     def _steerable(self, request: HttpRequest, object_id: str) -> Execution:
         execution: Execution = self.found(request, object_id, "steer")

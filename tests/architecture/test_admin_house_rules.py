@@ -192,6 +192,23 @@ def test_seeing_one_object_is_seeing_that_one_only(mine, other, label):
     assert written() == before
 
 
+SHARED = [
+    pytest.param(page, name, id=name) for page in PAGES for name, _ in page.shared_permissions
+]
+
+
+@pytest.mark.parametrize(("page", "name"), SHARED)
+def test_whoever_may_do_anything_to_an_object_sees_it_and_no_other(mine, other, page, name):
+    label = page.opts.label_lower
+    user = grant(UserFactory.create(is_staff=True), f"{page.opts.app_label}.{name}", on=mine[label])
+    browser = browser_of(user)
+    shown = browser.get(page.link("changelist")).content.decode()
+    assert str(mine[label].pk) in shown
+    assert str(other[label].pk) not in shown
+    assert browser.get(page.link("change", mine[label])).status_code == 200
+    assert browser.get(page.link("change", other[label])).status_code == 404
+
+
 def test_whoever_sees_one_plan_sees_its_executions_and_no_others(mine, other):
     user = grant(
         UserFactory.create(is_staff=True),
