@@ -6,6 +6,7 @@ shows an object, a form hands what was typed to one service, and the service's w
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import update_wrapper
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import messages
@@ -134,6 +135,9 @@ class PortalAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no annotat
     ) -> None:
         """Somebody was turned away, or a service refused. Here nothing is made of it."""
 
+    def was_read(self, request: HttpRequest, obj: Model | None) -> None:
+        """Somebody is about to be shown a page, of `obj` or a list. Here nothing is made of it."""
+
     # Where the pages are.
 
     def get_urls(self) -> list[URLPattern]:
@@ -152,18 +156,26 @@ class PortalAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no annotat
         """Pages that only this model has."""
         return []
 
-    def url(self, route: str, view: View, name: str) -> URLPattern:
-        """A path to a view that only people who may enter the admin reach."""
+    def url(self, route: str, view: View, name: str, *, repeats: bool = False) -> URLPattern:
+        """A path to a view that only people who may enter the admin reach.
+
+        With `repeats`, it is a part of a page that the browser fetches by itself, over and over:
+        not every time counts as reading.
+        """
 
         def watched(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
-                return view(request, *args, **kwargs)
+                answer = view(request, *args, **kwargs)
             except PermissionDenied:
                 self.refused(request, code="forbidden", detail="This is not theirs to do.")
                 raise
             except Http404 as error:
                 self.refused(request, code="not_found", detail=str(error))
                 raise
+            if request.method == "GET" and answer.status_code == HTTPStatus.OK and not repeats:
+                context = getattr(answer, "context_data", None) or {}
+                self.was_read(request, context.get("original"))
+            return answer
 
         def entered(*args: Any, **kwargs: Any) -> HttpResponse:
             answer: HttpResponse = self.admin_site.admin_view(csrf_protect(watched))(

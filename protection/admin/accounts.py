@@ -12,8 +12,6 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from typing_extensions import override
 
-from audit import selectors
-from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody
 from drportal.actor import Actor
@@ -181,9 +179,6 @@ class TargetAccountAdmin(RecordedAdmin):
 
     def remove(self, obj: TargetAccount, *, actor: Actor) -> None:
         accounts.delete(obj, actor=actor)
-
-    def history(self, obj: TargetAccount) -> QuerySet[AuditRecord]:
-        return selectors.history(obj)
 
     def shared(self, obj: TargetAccount, *, change: sharing.Change, actor: Actor) -> None:
         record(

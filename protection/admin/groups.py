@@ -13,8 +13,6 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
-from audit import selectors
-from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody
 from drportal.actor import Actor
@@ -198,9 +196,6 @@ class ProtectionGroupAdmin(RecordedAdmin):
 
     def remove(self, obj: ProtectionGroup, *, actor: Actor) -> None:
         groups.delete(obj, actor=actor)
-
-    def history(self, obj: ProtectionGroup) -> QuerySet[AuditRecord]:
-        return selectors.history(obj)
 
     def shared(self, obj: ProtectionGroup, *, change: sharing.Change, actor: Actor) -> None:
         record(

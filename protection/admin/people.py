@@ -14,8 +14,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from typing_extensions import override
 
-from audit import selectors
-from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody, allowed
 from drportal.actor import Actor
@@ -263,9 +261,6 @@ class UserAdmin(_Everybody):
             form=form,
             back=self.link("change", person),
         )
-
-    def history(self, obj: User) -> QuerySet[AuditRecord]:
-        return selectors.history(obj)
 
 
 @admin.register(Group, site=site)

@@ -10,8 +10,6 @@ from django.http import HttpRequest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from typing_extensions import override
 
-from audit import selectors
-from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody, allowed
 from drportal.actor import Actor
@@ -105,9 +103,6 @@ class PeriodicTaskAdmin(RecordedAdmin):
         return change_schedule(
             obj, enabled=said["enabled"], every=said.get("every"), actor=self.actor(request)
         )
-
-    def history(self, obj: Any) -> QuerySet[AuditRecord]:
-        return selectors.history(obj)
 
 
 def how_often(task: Any) -> str:

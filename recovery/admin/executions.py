@@ -60,7 +60,7 @@ class ExecutionAdmin(RecordedAdmin):
 
     def more_urls(self) -> list[URLPattern]:
         return [
-            self.url("<str:object_id>/live/", self.live_view, "live"),
+            self.url("<str:object_id>/live/", self.live_view, "live", repeats=True),
             self.url("<str:object_id>/cancel/", self.cancel_view, "cancel"),
             self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
         ]

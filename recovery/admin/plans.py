@@ -10,8 +10,6 @@ from django.urls import URLPattern
 from django.utils.html import format_html
 from typing_extensions import override
 
-from audit import selectors
-from audit.models import AuditRecord
 from audit.services import record
 from drportal.access import Anybody
 from drportal.actor import Actor
@@ -165,9 +163,6 @@ class RecoveryPlanAdmin(RecordedAdmin):
 
     def remove(self, obj: RecoveryPlan, *, actor: Actor) -> None:
         plans.delete(obj, actor=actor)
-
-    def history(self, obj: RecoveryPlan) -> QuerySet[AuditRecord]:
-        return selectors.history(obj)
 
     def shared(self, obj: RecoveryPlan, *, change: sharing.Change, actor: Actor) -> None:
         record(
