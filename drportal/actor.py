@@ -38,9 +38,7 @@ class Actor:
     @classmethod
     def of(cls, user: AbstractUser, *, door: Door) -> "Actor":
         """The person behind `user`, who came in by `door`."""
-        return cls(
-            kind=ActorKind.PERSON, name=user.get_username(), door=door, user_id=int(user.pk)
-        )
+        return cls(kind=ActorKind.PERSON, name=user.get_username(), door=door, user_id=int(user.pk))
 
 
 PORTAL = Actor(kind=ActorKind.PORTAL, name="portal", door=Door.SYSTEM)

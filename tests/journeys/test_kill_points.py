@@ -107,7 +107,7 @@ def places(aws) -> dict[tuple[str, str], TargetAccount]:
 
 @pytest.fixture
 def kills(tmp_path) -> Path:
-    place = tmp_path / "kills"
+    place: Path = tmp_path / "kills"
     place.mkdir()
     return place
 
@@ -245,7 +245,7 @@ def test_the_whole_worker_is_lost_and_another_takes_over(places, kills, tmp_path
         execution = start(places, 0)
         wait_for(lambda: LaunchJob.objects.exclude(drs_job_id="").exists(), within=60)
         second = Worker(tmp_path / "second.log", KILLS=str(kills))
-        wait_for(lambda: len(current_app.control.ping(timeout=1)) == 2, within=60)
+        wait_for(lambda: len(_worker_answers() or ()) == 2, within=60)
         first.kill()
         died_at = time.time()
         run_to_end([execution], within=90)

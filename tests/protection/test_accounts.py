@@ -72,7 +72,7 @@ def test_an_account_id_and_the_hub_are_taken_once():
 
 
 def test_editing_records_what_changed_and_nothing_else():
-    account = TargetAccountFactory()
+    account = TargetAccountFactory.create()
     accounts.edit(account, name=account.name, actor=PERSON)
     assert not AuditRecord.objects.exists()
     accounts.edit(account, name="new name", actor=PERSON)
@@ -83,7 +83,7 @@ def test_editing_records_what_changed_and_nothing_else():
 
 
 def test_an_account_that_a_group_needs_is_not_deleted():
-    group = ProtectionGroupFactory()
+    group = ProtectionGroupFactory.create()
     with pytest.raises(AccountInUse) as refused:
         accounts.delete(group.account, actor=PERSON)
     assert group.name in refused.value.detail
@@ -95,7 +95,7 @@ def test_an_account_that_a_group_needs_is_not_deleted():
 
 @pytest.fixture
 def server():
-    return SourceServerFactory(tags={"Tier": "db"})
+    return SourceServerFactory.create(tags={"Tier": "db"})
 
 
 def make(server, **more):
@@ -104,6 +104,7 @@ def make(server, **more):
 
 
 def test_a_group_chooses_by_tags_or_servers_never_both_and_never_nothing(server):
+    wrong: dict[str, object]
     for wrong in ({}, {"tags": {"Tier": "db"}, "server_ids": [server.pk]}, {"tags": {}}):
         with pytest.raises(InvalidInput):
             make(server, **wrong)
@@ -128,7 +129,7 @@ def test_a_server_is_in_one_explicit_group_at_most(server):
 
 
 def test_a_server_of_another_place_is_refused(server):
-    elsewhere = SourceServerFactory(account=server.account, region="us-west-2")
+    elsewhere = SourceServerFactory.create(account=server.account, region="us-west-2")
     with pytest.raises(InvalidInput):
         make(server, server_ids=[elsewhere.pk])
     with pytest.raises(InvalidInput):
@@ -139,14 +140,14 @@ def test_a_server_of_another_place_is_refused(server):
 
 def test_editing_makes_a_new_version(server):
     group = make(server, server_ids=[server.pk])
-    other = SourceServerFactory(account=server.account)
+    other = SourceServerFactory.create(account=server.account)
     group = groups.edit(group, name="Renamed", server_ids=[other.pk], actor=PERSON)
     assert (group.version, group.name) == (2, "Renamed")
     assert list(group.servers.all()) == [other]
 
 
 def test_a_group_that_a_plan_needs_is_not_deleted():
-    group = ProtectionGroupFactory()
+    group = ProtectionGroupFactory.create()
     plan = plan_of(group)
     with pytest.raises(GroupInUse) as refused:
         groups.delete(group, actor=PERSON)

@@ -91,8 +91,8 @@ tag_sets = st.dictionaries(st.sampled_from(["Tier", "tier", "Env"]), words, max_
 @settings(deadline=None)  # a database answers as fast as the machine lets it
 @given(tag_sets, tag_sets)
 def test_the_one_matcher_wants_every_pair_exactly(wanted, had):
-    account = TargetAccountFactory()
-    found = SourceServerFactory(account=account, tags=had)
+    account = TargetAccountFactory.create()
+    found = SourceServerFactory.create(account=account, tags=had)
     chosen = SourceServer.objects.filter(matching(wanted), pk=found.pk).exists()
     assert chosen == (bool(wanted) and wanted.items() <= had.items())
     found.delete()

@@ -1,3 +1,4 @@
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -155,16 +156,17 @@ _ANSWERS = {"started": JobState.STARTED, "lost": JobState.INTENDED, "wait": JobS
 class World:
     """A stand-in for what services do with the steps and what DRS does with the jobs."""
 
-    def __init__(self, depends_on, gates, draw):
+    def __init__(self, depends_on: Any, gates: Any, draw: Any) -> None:
         self.draw = draw
         self.state = str(ExecutionState.PENDING)
         self.cancel = False
-        self.waves = {
+        self.waves: dict[int, dict[str, Any]] = {
             position: {"state": str(WaveState.PENDING), "servers": ["PENDING"] * 2, "jobs": {}}
             for position in depends_on
         }
-        self.depends_on, self.gates, self.opened = depends_on, gates, set()
-        self.asked = []
+        self.depends_on, self.gates = depends_on, gates
+        self.opened: set[int] = set()
+        self.asked: list[Any] = []
 
     def view(self):
         return ExecutionView(
@@ -267,7 +269,8 @@ def plans(draw):
 
 @given(plans(), st.data())
 def test_every_walk_ends_and_asks_for_each_job_once(plan, data):
-    world = World(*plan, data.draw)
+    depends_on, gates = plan
+    world = World(depends_on, gates, data.draw)
     for _ in range(STEPS_ENOUGH):
         found = next_steps(world.view())
         for step in found[: data.draw(st.integers(1, len(found)))] if found else ():
