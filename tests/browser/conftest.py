@@ -1,6 +1,7 @@
 """Chromium against a live server, with a check that nothing is fetched from anywhere else."""
 
 import os
+import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.factories.users import PASSWORD, SuperuserFactory
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 SHOTS = Path(__file__).resolve().parents[2] / "var" / "screenshots"
 Shoot = Callable[..., None]
 
