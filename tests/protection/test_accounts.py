@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from audit.models import AuditRecord
@@ -104,8 +106,9 @@ def make(server, **more):
 
 
 def test_a_group_chooses_by_tags_or_servers_never_both_and_never_nothing(server):
-    wrong: dict[str, object]
-    for wrong in ({}, {"tags": {"Tier": "db"}, "server_ids": [server.pk]}, {"tags": {}}):
+    both: dict[str, Any] = {"tags": {"Tier": "db"}, "server_ids": [server.pk]}
+    neither: list[dict[str, Any]] = [{}, {"tags": {}}]
+    for wrong in (both, *neither):
         with pytest.raises(InvalidInput):
             make(server, **wrong)
     with pytest.raises(GroupIsEmpty):
