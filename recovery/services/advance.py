@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -53,8 +53,9 @@ def advance(execution_id: UUID) -> None:
         except leases.LeaseLost:
             logger.warning("Another worker has taken over execution %s", execution_id)
             return
-        except DomainError as error:
-            _say(execution_id, error.detail)
+        except Exception as error:
+            # Whatever it is, the page says that the engine is stuck; the log says where.
+            _say(execution_id, f"The engine could not go on, and tries again: {_told(error)}")
             raise
     checkpoint("advance.released", execution_id=str(execution_id))
 
@@ -68,6 +69,8 @@ def _go(execution_id: UUID, lease: leases.Lease) -> datetime | None:
             now = timezone.now()
             steps = next_steps(_view(execution, now))
             if not steps:
+                if execution.message:
+                    _say(execution_id, "")
                 return _due(execution, now)
             _do(execution, steps, lease)
     return timezone.now()
@@ -182,10 +185,12 @@ def _tolerating_races(action: Callable[[], Any]) -> None:
 
 
 def _say(execution_id: UUID, message: str) -> None:
-    with transaction.atomic():
-        Execution.objects.filter(pk=execution_id).update(
-            message=f"The engine could not go on, and tries again: {message}"[:2000]
-        )
+    Execution.objects.filter(pk=execution_id).update(message=message[:2000])
+
+
+def _told(error: Exception) -> str:
+    """What may be shown of an error: the words of one that we anticipate, the name of another."""
+    return error.detail if isinstance(error, DomainError) else type(error).__name__
 
 
 def due(now: datetime) -> list[UUID]:

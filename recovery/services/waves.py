@@ -167,6 +167,9 @@ def _queue_jobs(wave: Wave) -> None:
         {account for account, _ in by_place}, field_name="account_id"
     )
     for (account, region), servers in by_place.items():
+        if account not in accounts:
+            _fail_without_account(wave, servers, account)
+            continue
         by_id = {server.server_id: server for server in servers}
         for part in quota.split(list(by_id)):
             job = LaunchJob.objects.create(
@@ -180,6 +183,14 @@ def _queue_jobs(wave: Wave) -> None:
             WaveServer.objects.filter(pk__in=[by_id[server].pk for server in part]).update(
                 launch_job=job
             )
+
+
+def _fail_without_account(wave: Wave, servers: list[WaveServer], account: str) -> None:
+    message = f"Account {account} is no longer registered."
+    for server in servers:
+        ended = {"message": message, "finished_at": timezone.now()}
+        move(server, ServerState.FAILED, lifecycle=SERVER, **ended)
+        note(wave.execution, "server.failed", f"{server}: {message}", wave=wave, server=server)
 
 
 def _end_unstarted(
