@@ -19,7 +19,6 @@ def aws(settings, monkeypatch) -> Iterator[World]:
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     settings.AWS_ENDPOINT_URL = ""
     settings.DRS_REGIONS = [EAST, WEST]
-    settings.LAUNCH_SETTLE_SECONDS = 0
     register()
     forget_clients()
     forget_sessions()

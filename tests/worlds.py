@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from drportal.actor import PORTAL, Actor, ActorKind, Door
@@ -116,6 +117,8 @@ class Driver:
         now = timezone.now()
         waiting = LaunchJob.objects.filter(state__in=[JobState.QUEUED, JobState.INTENDED])
         waiting.update(due_at=now)
+        # The settling time of what was asked passes.
+        waiting.exclude(asked_at=None).update(asked_at=F("asked_at") - timedelta(minutes=1))
         Execution.objects.active().update(due_at=now, leased_until=None)
         advance.advance(execution.pk)
         JobWatch.objects.update(due_at=now, leased_until=None)

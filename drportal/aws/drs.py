@@ -4,19 +4,22 @@ Times are aware datetimes. A member that DRS left out is None or empty: almost e
 answers is optional (botocore model).
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages, translated
+from drportal.aws.session import Use, client, pages, sent_before, translated
 from drportal.transactions import reaches_outside
 
 _FILTER_BATCH = 200  # sourceServerIDs and recoveryInstanceIDs filters (botocore model)
 _DURATION = re.compile(
-    r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>[\d.]+)S)?)?"
+    r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
 
 
@@ -83,7 +86,10 @@ class RecoveryInstance:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """DRS's times are strings, ending in Z or in +00:00 (botocore model; field logs)."""
+    """DRS's times are strings, ending in Z or in +00:00 (botocore model; field logs).
+
+    Raises ValueError for what is no time.
+    """
     if not text:
         return None
     found = datetime.fromisoformat(text)
@@ -95,7 +101,10 @@ def parse_duration(text: str | None) -> timedelta | None:
     match = _DURATION.fullmatch(text or "")
     if not match or not text or text in {"P", "PT"}:
         return None
-    return timedelta(**{unit: float(value) for unit, value in match.groupdict("0").items()})
+    try:
+        return timedelta(**{unit: float(value) for unit, value in match.groupdict("0").items()})
+    except OverflowError:
+        return None
 
 
 class Drs:
@@ -108,21 +117,24 @@ class Drs:
     def source_servers(self) -> Iterator[SourceServer]:
         """Every source server. An error in mid-listing raises: half a listing is none."""
         for page in self._pages("describe_source_servers", "DescribeSourceServers"):
-            for item in page.get("items", []):
-                yield SourceServer(item["sourceServerID"], item.get("arn", ""), raw=item)
+            with self._readable("DescribeSourceServers"):
+                servers = [_source_server(item) for item in page.get("items", [])]
+            yield from servers
 
     @reaches_outside
     def jobs_since(self, since: datetime) -> list[Job]:
         """The jobs created at or after `since`, newest first, whoever started them."""
         filters = {"fromDate": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
         found = self._pages("describe_jobs", "DescribeJobs", filters=filters)
-        return [_job(item) for page in found for item in page.get("items", [])]
+        with self._readable("DescribeJobs"):
+            return [_job(item) for page in found for item in page.get("items", [])]
 
     @reaches_outside
     def job_log(self, job_id: str) -> list[LogItem]:
         """The job's log, oldest first."""
         found = self._pages("describe_job_log_items", "DescribeJobLogItems", jobID=job_id)
-        return [_log_item(item) for page in found for item in page.get("items", [])]
+        with self._readable("DescribeJobLogItems"):
+            return [_log_item(item) for page in found for item in page.get("items", [])]
 
     @reaches_outside
     def recovery_instances(self, server_ids: Sequence[str]) -> list[RecoveryInstance]:
@@ -135,27 +147,48 @@ class Drs:
                 "DescribeRecoveryInstances",
                 filters={"sourceServerIDs": wanted},
             ):
-                found += [_recovery_instance(item) for item in page.get("items", [])]
+                with self._readable("DescribeRecoveryInstances"):
+                    found += [_recovery_instance(item) for item in page.get("items", [])]
         return found
 
     @reaches_outside
-    def start_recovery(self, server_ids: Sequence[str], *, drill: bool) -> Job:
+    def start_recovery(
+        self, server_ids: Sequence[str], *, drill: bool, before: float = math.inf
+    ) -> Job:
         """Launch `server_ids` in one job, from their latest recovery points.
 
+        It is sent before the moment `before`, by `time.monotonic`, or not at all.
         Asked exactly once: DRS takes no idempotency token and boto would repeat a call that
         timed out. An ambiguous AwsError means that the job may exist all the same. No tags are
         sent: a field report says that tags made DRS skip the conversion.
         """
-        with translated("StartRecovery", self.scope):
+        with translated("StartRecovery", self.scope), sent_before(before):
             answer = client("drs", Use.WRITE_ONCE, self.scope).start_recovery(
                 isDrill=drill,
                 sourceServers=[{"sourceServerID": server_id} for server_id in server_ids],
             )
-        return _job(answer["job"])
+        with self._readable("StartRecovery"):
+            return _job(answer["job"])
+
+    @contextmanager
+    def _readable(self, operation: str) -> Iterator[None]:
+        """An answer that lacks what it must have, or holds what is no time, is a failure too: of
+        OTHER sort, so that nobody takes it for "there is none", or for "it was not done".
+        """
+        try:
+            yield
+        except (KeyError, ValueError) as error:
+            call = Call(operation, self.scope.account_id, self.scope.region)
+            message = f"the answer cannot be read: {error!r}"
+            raise AwsError(Failure.OTHER, message, call=call) from error
 
     def _pages(self, method: str, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         reader = client("drs", Use.READ, self.scope)
         return pages(reader, method, operation=operation, scope=self.scope, **arguments)
+
+
+def _source_server(item: dict[str, Any]) -> SourceServer:
+    return SourceServer(item["sourceServerID"], item.get("arn", ""), raw=item)
 
 
 def _job(item: dict[str, Any]) -> Job:

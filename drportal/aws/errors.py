@@ -7,14 +7,19 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionClosedError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
     ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from drportal.errors import DomainError, Kind
 
@@ -62,6 +67,12 @@ _BY_CODE = {
     "TooManyRequestsException": Failure.THROTTLED,
     "ProvisionedThroughputExceededException": Failure.THROTTLED,
     "RequestThrottled": Failure.THROTTLED,
+    "RequestThrottledException": Failure.THROTTLED,
+    "EC2ThrottledException": Failure.THROTTLED,
+    "PriorRequestNotComplete": Failure.THROTTLED,
+    "SlowDown": Failure.THROTTLED,
+    "RequestTimeout": Failure.TIMED_OUT,
+    "RequestTimeoutException": Failure.TIMED_OUT,
     "InternalServerException": Failure.SERVER_ERROR,
     "InternalServerError": Failure.SERVER_ERROR,
     "InternalError": Failure.SERVER_ERROR,
@@ -73,6 +84,7 @@ _BY_CODE = {
     "UnauthorizedOperation": Failure.ACCESS_DENIED,
     "UninitializedAccountException": Failure.NOT_INITIALIZED,
     "OptInRequired": Failure.REGION_NOT_OPTED_IN,
+    "RegionDisabledException": Failure.REGION_NOT_OPTED_IN,
     "ConflictException": Failure.CONFLICT,
     "ConditionalCheckFailedException": Failure.CONFLICT,
     "ResourceInUseException": Failure.CONFLICT,
@@ -87,15 +99,38 @@ _BY_CODE = {
     "InvalidClientTokenId": Failure.CREDENTIALS,
     "ExpiredToken": Failure.CREDENTIALS,
     "ExpiredTokenException": Failure.CREDENTIALS,
+    "RequestExpired": Failure.CREDENTIALS,
     "AuthFailure": Failure.CREDENTIALS,
     "SignatureDoesNotMatch": Failure.CREDENTIALS,
+    "InvalidSignatureException": Failure.CREDENTIALS,
+    "IncompleteSignature": Failure.CREDENTIALS,
+    "MissingAuthenticationToken": Failure.CREDENTIALS,
 }
-_KINDS = {
-    Failure.INVALID: Kind.INVALID,
-    Failure.NOT_FOUND: Kind.NOT_FOUND,
-    Failure.CONFLICT: Kind.CONFLICT,
-    Failure.QUOTA: Kind.LIMIT,
-}
+
+
+class NotSentInTime(BotoCoreError):
+    """The request was held back here: it was to be sent by a certain time, or not at all."""
+
+    fmt = "the request could not be sent in time, and was not sent"
+
+
+# What boto raises when no answer came, or none that it could read. The order matters: a
+# ConnectTimeoutError never reached AWS, a ReadTimeoutError may have; the latter is also an
+# HTTPClientError. The rest is unknown.
+_UNANSWERED: tuple[tuple[tuple[type[Exception], ...], Failure], ...] = (
+    (
+        (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, NotSentInTime),
+        Failure.UNREACHABLE,
+    ),
+    ((ReadTimeoutError,), Failure.TIMED_OUT),
+    # An SSLError may come of the handshake, or of an answer that broke off.
+    ((HTTPClientError, IncompleteReadError, SSLError), Failure.CONNECTION_LOST),
+    (
+        (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError),
+        Failure.CREDENTIALS,
+    ),
+    ((ParamValidationError,), Failure.INVALID),
+)
 # IAM says so in the message when an organisation's policy is what refuses.
 _SCP_WORDS = "service control policy"
 
@@ -169,7 +204,7 @@ class AwsError(DomainError):
         return str(self.context["resource_id"])
 
 
-def translate(error: ClientError | BotoCoreError, *, call: Call) -> AwsError:
+def translate(error: ClientError | BotoCoreError | ResponseParserError, *, call: Call) -> AwsError:
     """The portal's error for what boto raised. What we do not know counts as ambiguous."""
     if isinstance(error, ClientError):
         return _answered(error, call)
@@ -202,16 +237,10 @@ def _by_status(status: int) -> Failure:
     return by_status.get(status, Failure.OTHER)
 
 
-def _unanswered(error: BotoCoreError) -> Failure:
-    # Order matters: a ConnectTimeoutError never reached AWS, a ReadTimeoutError may have.
-    if isinstance(error, ConnectTimeoutError | EndpointConnectionError | SSLError):
-        return Failure.UNREACHABLE
-    if isinstance(error, ReadTimeoutError):
-        return Failure.TIMED_OUT
-    if isinstance(error, ConnectionClosedError | HTTPClientError):
-        return Failure.CONNECTION_LOST
-    if isinstance(error, NoCredentialsError):
-        return Failure.CREDENTIALS
+def _unanswered(error: Exception) -> Failure:
+    for sorts, failure in _UNANSWERED:
+        if isinstance(error, sorts):
+            return failure
     return Failure.OTHER
 
 

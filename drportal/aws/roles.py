@@ -1,12 +1,14 @@
 """Into an account: role sessions, kept until they near their end."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from django.conf import settings
 
 from drportal.aws.boto import session
@@ -38,16 +40,18 @@ class Credentials:
         }
 
 
+T = TypeVar("T")
+
 _sessions: dict[tuple[str, str, str], Credentials] = {}
-_hub_ids: dict[str, str] = {}
+_hub_ids: dict[str, str] = {}  # one entry, under ""
 _lock = threading.Lock()
 
 
 def credentials_for(account: Account, *, region: str) -> Credentials | None:
     """The keys for `account`, or None for the hub, whose keys boto3 finds by itself.
 
-    Raises AwsError when the role cannot be assumed, or leads into another account: whatever is
-    then read or launched would be somebody else's.
+    Raises AwsError when the role cannot be assumed, or when it or the hub's keys lead into another
+    account: whatever is then read or launched would be somebody else's.
     """
     if not account.role_arn:
         _must_be_hub(account, region)
@@ -57,7 +61,7 @@ def credentials_for(account: Account, *, region: str) -> Credentials | None:
         known = _sessions.get(key)
     if known and known.expires_at - _MARGIN > datetime.now(UTC):
         return known
-    made = _assume_somewhere(account, region)
+    made = _somewhere(_assume, account, region)
     with _lock:
         _sessions[key] = made
     return made
@@ -80,17 +84,17 @@ def _sts(region: str) -> Any:
     return session(region=region).client("sts", config=config, endpoint_url=endpoint)
 
 
-def _assume_somewhere(account: Account, region: str) -> Credentials:
+def _somewhere(ask: Callable[[Account, str], T], account: Account, region: str) -> T:
     """Ask STS in the Region itself, so that no other Region is needed in a disaster; in the
     portal's home Region if the first one is out of reach or not enabled for the hub.
     """
     try:
-        return _assume(account, region)
+        return ask(account, region)
     except AwsError as error:
         home = settings.AWS_DEFAULT_REGION
         if home == region or error.failure not in _TRY_AT_HOME:
             raise
-    return _assume(account, home)
+    return ask(account, home)
 
 
 def _assume(account: Account, region: str) -> Credentials:
@@ -104,7 +108,7 @@ def _assume(account: Account, region: str) -> Credentials:
         wanted["ExternalId"] = account.external_id
     try:
         answer = _sts(region).assume_role(**wanted)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise translate(error, call=call) from error
     _must_lead_to(account.account_id, answer["AssumedRoleUser"]["Arn"].split(":")[4], call)
     keys = answer["Credentials"]
@@ -119,15 +123,20 @@ def _assume(account: Account, region: str) -> Credentials:
 def _must_be_hub(account: Account, region: str) -> None:
     with _lock:
         found = _hub_ids.get("")
-    call = Call(operation="GetCallerIdentity", account_id=account.account_id, region=region)
     if found is None:
-        try:
-            found = str(_sts(region).get_caller_identity()["Account"])
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, call=call) from error
+        found = _somewhere(_hub_id, account, region)
         with _lock:
             _hub_ids[""] = found
+    call = Call(operation="GetCallerIdentity", account_id=account.account_id, region=region)
     _must_lead_to(account.account_id, found, call)
+
+
+def _hub_id(account: Account, region: str) -> str:
+    call = Call(operation="GetCallerIdentity", account_id=account.account_id, region=region)
+    try:
+        return str(_sts(region).get_caller_identity()["Account"])
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        raise translate(error, call=call) from error
 
 
 def _must_lead_to(wanted: str, found: str, call: Call) -> None:

@@ -1,21 +1,24 @@
 """boto3 clients with the portal's time-outs and retries, one per service, use and scope."""
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum, auto
 from typing import Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from django.conf import settings
 
 from drportal.aws.boto import session
-from drportal.aws.errors import Call, translate
+from drportal.aws.errors import Call, NotSentInTime, translate
 from drportal.aws.roles import Credentials, credentials_for
 from drportal.aws.scope import Scope
-from drportal.observability import correlation_id
 
 _READING = ("Describe", "Get", "List", "BatchGet", "Scan", "Query", "Simulate", "Head")
 _MOST_CLIENTS = 512
@@ -36,6 +39,7 @@ class WriteRefused(RuntimeError):
     """A client for reading was asked to write. That is a bug, so it is no DomainError."""
 
 
+_latest: ContextVar[float] = ContextVar("latest", default=math.inf)
 _clients: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 _lock = threading.Lock()
 
@@ -74,10 +78,31 @@ def _make(service: str, use: Use, region: str, credentials: Credentials | None) 
     made = session(region=region, **keys).client(  # type: ignore[call-overload]  # any service
         service, config=config, endpoint_url=settings.AWS_ENDPOINT_URL or None
     )
-    made.meta.events.register("before-call", _say_who)
     if use is Use.READ:
         made.meta.events.register("before-call", refuse_writes)
+    if use is Use.WRITE_ONCE:
+        # Before it is signed: from then on the signature's own time runs out in five minutes
+        # (IAM user guide), so that a machine that stood still cannot send it much later.
+        made.meta.events.register_first("request-created", _hold_back_if_late)
     return made
+
+
+@contextmanager
+def sent_before(moment: float) -> Iterator[None]:
+    """What WRITE_ONCE clients are asked inside is sent before `moment`, or not at all.
+
+    `moment` is by `time.monotonic`. A call that is too late raises AwsError, UNREACHABLE.
+    """
+    token = _latest.set(moment)
+    try:
+        yield
+    finally:
+        _latest.reset(token)
+
+
+def _hold_back_if_late(**_: Any) -> None:
+    if time.monotonic() > _latest.get():
+        raise NotSentInTime
 
 
 def refuse_writes(model: Any, **_: Any) -> None:
@@ -89,19 +114,12 @@ def refuse_writes(model: Any, **_: Any) -> None:
         raise WriteRefused(f"{model.service_model.service_name}:{model.name}")
 
 
-def _say_who(params: dict[str, Any], **_: Any) -> None:
-    headers = params["headers"]
-    work = correlation_id()
-    agent = f"drportal/{work}" if work else "drportal"
-    headers["User-Agent"] = f"{headers.get('User-Agent', '')} {agent}".strip()
-
-
 @contextmanager
 def translated(operation: str, scope: Scope) -> Iterator[None]:
     """Turn whatever boto raises inside into an AwsError about `operation` in `scope`."""
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
         call = Call(operation=operation, account_id=scope.account_id, region=scope.region)
         raise translate(error, call=call) from error
 

@@ -6,6 +6,7 @@ the repetition safe: DRS refuses a server that is in a running job, and a job th
 listed long before it ends. Hence LAUNCH_SETTLE_SECONDS may be short.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -72,7 +73,7 @@ def settle(job: LaunchJob, *, may_ask: bool) -> None:
         _ask(job, again=False)
         return
     try:
-        look = _look(job, since=job.asked_at - SKEW)
+        look = _look(job, since=(job.intended_at or job.asked_at) - SKEW)
     except AwsError as error:
         if not may_ask and timezone.now() > job.asked_at + LOST_AFTER:
             _lose(job, error)
@@ -130,12 +131,15 @@ def adopt(job: LaunchJob, found: aws.Job, *, said: str = "DRS has started it.") 
 
 def _ask(job: LaunchJob, *, again: bool) -> None:
     """Ask DRS. `again`: it was asked before, and nobody knows whether it heard that."""
+    # Others wait this long before they ask again. If we stand still for longer, we do not ask.
+    before = time.monotonic() + settings.LAUNCH_SETTLE_SECONDS
     if not _about_to_ask(job):
         return
     checkpoint("launch.asking", execution_id=str(job.execution_id))
     drs = aws.Drs(_scope(job))
+    drill = job.kind == Kind.DRILL
     try:
-        started = drs.start_recovery(job.server_ids, drill=job.kind == Kind.DRILL)
+        started = drs.start_recovery(job.server_ids, drill=drill, before=before)
     except AwsError as error:
         checkpoint("launch.refused_or_lost", execution_id=str(job.execution_id))
         _not_launched(job, error, again=again)

@@ -223,3 +223,21 @@ def test_two_workers_at_once_do_the_work_once(plan):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(look, range(8)))
     assert world.calls.count(operation="DescribeJobs") == before + 1
+
+
+def test_a_worker_that_stood_still_does_not_ask_any_more(plan, driver, monkeypatch):
+    """Others may have asked meanwhile, and their job may have ended."""
+    execution = drill(plan)
+    asked = Drs.start_recovery
+
+    def stood_still(self, server_ids, *, drill, before):
+        return asked(self, server_ids, drill=drill, before=before - 3600)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Drs, "start_recovery", stood_still)
+        driver.step(execution)
+    assert launches() == []
+    assert LaunchJob.objects.get().state == JobState.QUEUED
+    driver.run(execution)
+    assert execution.state == ExecutionState.COMPLETED
+    assert len(drs_jobs()) == 2

@@ -104,7 +104,7 @@ def test_an_intent_is_not_repeated_before_the_settling_time(plan, driver, settin
         driver.step(execution)
     assert len(launches()) == 1
     assert LaunchJob.objects.get().state == JobState.INTENDED
-    settings.LAUNCH_SETTLE_SECONDS = 0
+    settings.LAUNCH_SETTLE_SECONDS = 30
     driver.run(execution)
     assert execution.state == ExecutionState.COMPLETED
     assert len(launches()) == 2
