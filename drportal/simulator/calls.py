@@ -25,6 +25,7 @@ class Call:
     region: str
     access_key: str
     role_session: str | None
+    user_agent: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     server_ids: list[str] = field(
         default_factory=list

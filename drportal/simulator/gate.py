@@ -82,6 +82,7 @@ def exchange(request: Arrived, proceed: Callable[[str], Answer]) -> Answer:
         region=wanted.region,
         access_key=wanted.access_key,
         role_session=session.arn if session else None,
+        user_agent=request.headers.get("user-agent", ""),
         params=wanted.params,
         server_ids=server_ids(wanted.params),
     )
