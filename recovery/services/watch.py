@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -20,8 +21,9 @@ from drportal.observability import checkpoint
 from drportal.transactions import reaches_outside
 from recovery.engine import schedule
 from recovery.engine.verdicts import read_log
-from recovery.models import JobWatch, LaunchJob, WaveServer
+from recovery.models import Execution, JobWatch, LaunchJob, WaveServer
 from recovery.services import facts, leases, sightings
+from recovery.services.events import note
 from recovery.services.launches import SKEW
 from recovery.services.sightings import Sight
 from recovery.states import JobState, Phase
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 GONE_AFTER: Final = timedelta(hours=1)
 # How often a running job's log is read.
 LOG_EVERY: Final = timedelta(seconds=3)
+# So many failures in a row are told on the timeline; fewer are an everyday thing.
+TOLD_AFTER: Final = 3
 _BAD_ENDS: Final = frozenset({"FAILED", "TERMINATED"})
 
 
@@ -132,6 +136,8 @@ def _may_be_ending(watch: JobWatch) -> bool:
 
 def _went_well(watch: JobWatch, *, changed: bool) -> datetime:
     now = timezone.now()
+    if watch.failures >= TOLD_AFTER:
+        _tell(watch, "aws.answers", f"AWS answers again for {_where(watch)}.")
     changed_at = now if changed or watch.changed_at is None else watch.changed_at
     JobWatch.objects.filter(pk=watch.pk).update(
         polled_at=now, changed_at=changed_at, failures=0, message=""
@@ -149,7 +155,24 @@ def _failed(watch: JobWatch, error: AwsError) -> datetime:
     JobWatch.objects.filter(pk=watch.pk).update(
         failures=F("failures") + 1, message=error.detail[:2000]
     )
+    if watch.failures + 1 == TOLD_AFTER:
+        what = f"AWS does not tell how the jobs in {_where(watch)} stand, and is asked again"
+        _tell(watch, "aws.silent", f"{what}: {error.detail}")
     fastest = timedelta(seconds=settings.POLL_FASTEST_SECONDS)
     return timezone.now() + schedule.retry_after(
         watch.failures + 1, fastest=fastest, asked_for=error.retry_after
     )
+
+
+@transaction.atomic
+def _tell(watch: JobWatch, kind: str, message: str) -> None:
+    """Say something about the account and Region on every timeline that it concerns."""
+    live = LaunchJob.objects.filter(
+        account=watch.account, region=watch.region, state=JobState.STARTED
+    )
+    for execution in Execution.objects.filter(pk__in=live.values("execution_id")).order_by("pk"):
+        note(execution, kind, message)
+
+
+def _where(watch: JobWatch) -> str:
+    return f"{watch.account.account_id}/{watch.region}"

@@ -155,9 +155,16 @@ def test_an_answer_that_does_not_come_is_shown_and_changes_no_server(plan, drive
     seen = JobWatch.objects.get(account__account_id=NORTH)
     assert seen.failures == 1
     assert "DescribeJobs" in seen.message
+    told = execution.events.filter(kind__startswith="aws.").order_by("pk")
+    assert not told.exists()  # once is nothing
+    for _ in range(4):
+        driver.step(execution)
+    assert [event.kind for event in told.all()] == ["aws.silent"]
+    assert "DescribeJobs" in told.all()[0].message
     world.faults.clear()
     driver.run(execution)
     assert execution.state == ExecutionState.COMPLETED
+    assert [event.kind for event in told.all()] == ["aws.silent", "aws.answers"]
 
 
 def test_a_denied_launch_fails_its_servers_with_the_reason(plan, driver):
