@@ -39,8 +39,8 @@ def session(
     )
 
 
-def _say_who(params: dict[str, Any], **_: Any) -> None:
-    headers = params["headers"]
+def _say_who(**event: Any) -> None:
+    headers = event["params"]["headers"]
     work = correlation_id()
     agent = f"drportal/{work}" if work else "drportal"
     headers["User-Agent"] = f"{headers.get('User-Agent', '')} {agent}".strip()
