@@ -22,6 +22,8 @@ from drportal.mirror.selectors import standing
 LATE = timedelta(seconds=30)
 MIRROR_LATE = timedelta(minutes=2)
 _BROKER_SECONDS = 2
+_BROKER_TROUBLES = (redis.RedisError, OSError, ValueError)
+_IN_DATABASE = ("worker", "engine", "beat", "mirror")
 
 
 class Health(StrEnum):
@@ -62,7 +64,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # every view 
         checks |= _from_database()
     else:
         asked = Check(Health.UNKNOWN, "The database does not answer.")
-        checks |= dict.fromkeys(("worker", "beat", "mirror"), asked)
+        checks |= dict.fromkeys(_IN_DATABASE, asked)
     body = {
         "status": _worst([check.status for check in checks.values()]),
         "checks": {name: asdict(check) for name, check in checks.items()},
@@ -85,26 +87,47 @@ def _database() -> Check:
 
 def _broker() -> Check:
     try:
-        broker = redis.Redis.from_url(
-            settings.CELERY_BROKER_URL,
-            socket_connect_timeout=_BROKER_SECONDS,
-            socket_timeout=_BROKER_SECONDS,
-        )
-        with broker:
+        with _connected() as broker:
             broker.ping()
-    except (redis.RedisError, OSError, ValueError):
+    except _BROKER_TROUBLES:
         return Check(Health.FAILED, "The broker does not answer.")
     return Check(Health.OK, "The broker answers.")
+
+
+def _waiting(queue: str) -> int | None:
+    """How many messages nobody has taken from a queue; None if the broker does not answer."""
+    try:
+        with _connected() as broker:
+            return int(broker.execute_command("LLEN", queue))
+    except _BROKER_TROUBLES:
+        return None
+
+
+def _connected() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.CELERY_BROKER_URL,
+        socket_connect_timeout=_BROKER_SECONDS,
+        socket_timeout=_BROKER_SECONDS,
+    )
 
 
 def _from_database() -> dict[str, Check]:
     try:
         now, heard = timezone.now(), heartbeats.last_heard()
-        worker = _alive(heard.get(heartbeats.WORKER), "worker", now)
-        return {"worker": worker, "beat": _beat(heard, worker, now), "mirror": _mirror()}
+        mirror = _mirror()
     except DatabaseError:  # it went away since, or its tables are not there yet
         asked = Check(Health.UNKNOWN, "The database could not be read.")
-        return dict.fromkeys(("worker", "beat", "mirror"), asked)
+        return dict.fromkeys(_IN_DATABASE, asked)
+    worker, engine, beat = (
+        _alive(heard.get(name), name, now)
+        for name in (heartbeats.WORKER, heartbeats.ENGINE, heartbeats.BEAT)
+    )
+    return {
+        "worker": _given_work(worker, "default"),
+        "engine": _given_work(engine, "engine"),
+        "beat": _beat(beat, worker),
+        "mirror": mirror,
+    }
 
 
 def _alive(at: datetime | None, name: str, now: datetime) -> Check:
@@ -116,12 +139,20 @@ def _alive(at: datetime | None, name: str, now: datetime) -> Check:
     return Check(Health.OK, "It gave a sign of life.", age)
 
 
-def _beat(heard: dict[str, datetime], worker: Check, now: datetime) -> Check:
-    beat = _alive(heard.get(heartbeats.BEAT), "beat", now)
-    if beat.status is Health.FAILED and worker.status is not Health.OK:
-        # Beat's sign of life is heard by a worker only.
-        return Check(Health.UNKNOWN, "No worker is there to hear it.", beat.age_seconds)
-    return beat
+def _given_work(sign: Check, queue: str) -> Check:
+    """A worker gives signs of life only while it is sent messages: without any, who knows."""
+    if sign.status is Health.FAILED and _waiting(queue) == 0:
+        return Check(Health.UNKNOWN, "Nothing is sent to it.", sign.age_seconds)
+    return sign
+
+
+def _beat(sign: Check, worker: Check) -> Check:
+    """Beat's sign of life is heard by a worker only; but what it sent would wait for one."""
+    if sign.status is not Health.FAILED or worker.status is Health.OK:
+        return sign
+    if _waiting("default") == 0:
+        return Check(Health.FAILED, "It sends nothing.", sign.age_seconds)
+    return Check(Health.UNKNOWN, "No worker is there to hear it.", sign.age_seconds)
 
 
 def _mirror() -> Check:

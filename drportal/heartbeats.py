@@ -1,4 +1,4 @@
-"""Signs of life of beat and worker: one message carries both."""
+"""Signs of life. One message carries those of beat and of a worker; the engine gives its own."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +10,7 @@ from drportal.models import Heartbeat
 
 BEAT: Final = "beat"
 WORKER: Final = "worker"
+ENGINE: Final = "engine"
 EVERY: Final = timedelta(seconds=5)
 
 # A message that was held up must not make beat look older than a later one has shown it to be.
@@ -22,7 +23,15 @@ _HEARD = """
 def heard(*, sent_at: datetime | None) -> None:
     """A worker runs a heartbeat that beat sent at `sent_at`; None if the message does not say."""
     now = timezone.now()
-    signs = {WORKER: now} | ({BEAT: min(sent_at, now)} if sent_at else {})
+    _note({WORKER: now} | ({BEAT: min(sent_at, now)} if sent_at else {}))
+
+
+def engine_looked() -> None:
+    """A worker of the engine's queue has looked for what is due."""
+    _note({ENGINE: timezone.now()})
+
+
+def _note(signs: dict[str, datetime]) -> None:
     with connection.cursor() as cursor:
         for name, at in signs.items():
             cursor.execute(_HEARD, {"name": name, "at": at})

@@ -4,7 +4,9 @@ from django.db import models
 
 
 class Heartbeat(models.Model):
-    """When a process of the portal last gave a sign of life. One row per `name`: beat, worker."""
+    """When a process of the portal last gave a sign of life. One row per `name`:
+    beat, worker, engine.
+    """
 
     name = models.CharField(max_length=32, unique=True)
     at = models.DateTimeField()

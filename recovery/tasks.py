@@ -5,6 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from drportal import heartbeats
 from drportal.jobs import Job
 from recovery.services import advance as engine
 from recovery.services import watch as watching
@@ -22,6 +23,7 @@ def tick(**_: object) -> None:
         watch.apply_async(kwargs={"watch_id": watch_id}, expires=_WORTH_SECONDS)
     for execution_id in engine.due(now):
         advance.apply_async(kwargs={"execution_id": str(execution_id)}, expires=_WORTH_SECONDS)
+    heartbeats.engine_looked()
 
 
 @shared_task(base=Job, name="recovery.advance")

@@ -1,7 +1,9 @@
 import json
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
+import redis
 import time_machine
 from django.db import OperationalError
 from django.test import RequestFactory
@@ -21,8 +23,8 @@ def ask(view=health.readyz, method="get"):
     return answer.status_code, json.loads(answer.content) if answer.content else {}
 
 
-def beat(*, worker=0.0, beat=0.0):
-    for name, ago in (("worker", worker), ("beat", beat)):
+def beat(*, worker=0.0, beat=0.0, engine=0.0):
+    for name, ago in (("worker", worker), ("beat", beat), ("engine", engine)):
         at = timezone.now() - timedelta(seconds=ago)
         Heartbeat.objects.update_or_create(name=name, defaults={"at": at})
 
@@ -47,7 +49,7 @@ def test_all_is_well():
     code, body = ask()
     assert (code, body["status"]) == (200, "OK")
     assert set(statuses(body).values()) == {"OK"}
-    assert set(body["checks"]) == {"database", "broker", "worker", "beat", "mirror"}
+    assert set(body["checks"]) == {"database", "broker", "worker", "engine", "beat", "mirror"}
     assert body["checks"]["worker"]["age_seconds"] < 5
 
 
@@ -58,7 +60,18 @@ def test_what_never_gave_a_sign_of_life_is_unknown_and_not_ok():
     assert statuses(body)["worker"] == statuses(body)["beat"] == "UNKNOWN"
 
 
-def test_a_worker_that_stopped_is_seen_and_then_nobody_hears_beat():
+@pytest.fixture
+def waiting(settings):
+    """Let messages wait, in queues that no worker of the suite reads."""
+    settings.CELERY_BROKER_URL = urlsplit(settings.CELERY_BROKER_URL)._replace(path="/9").geturl()
+    with redis.Redis.from_url(settings.CELERY_BROKER_URL) as broker:
+        broker.flushdb()
+        yield lambda queue: broker.lpush(queue, "a message")
+        broker.flushdb()
+
+
+def test_a_worker_that_stopped_is_seen_and_then_nobody_hears_beat(waiting):
+    waiting("default")
     beat(worker=31, beat=31)
     code, body = ask()
     assert (code, body["status"]) == (200, "FAILED")
@@ -67,11 +80,36 @@ def test_a_worker_that_stopped_is_seen_and_then_nobody_hears_beat():
     assert body["checks"]["worker"]["age_seconds"] == pytest.approx(31, abs=2)
 
 
-def test_a_beat_that_stopped_is_seen():
+def test_a_beat_that_stopped_is_seen(waiting):
     beat(worker=1, beat=60)
     _, body = ask()
     assert statuses(body)["worker"] == "OK"
     assert statuses(body)["beat"] == "FAILED"
+
+
+def test_without_beat_no_worker_is_blamed(waiting):
+    beat(worker=60, beat=60, engine=60)
+    _, body = ask()
+    assert body["status"] == "FAILED"
+    assert statuses(body)["beat"] == "FAILED"
+    assert statuses(body)["worker"] == statuses(body)["engine"] == "UNKNOWN"
+
+
+def test_an_engine_that_stopped_is_seen_while_other_workers_live(waiting):
+    waiting("engine")
+    beat(engine=31)
+    code, body = ask()
+    assert (code, body["status"]) == (200, "FAILED")
+    assert statuses(body)["engine"] == "FAILED"
+    assert statuses(body)["worker"] == statuses(body)["beat"] == "OK"
+
+
+def test_without_a_broker_a_late_worker_counts_as_failed(settings):
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    beat(worker=60, beat=60, engine=60)
+    _, body = ask()
+    assert statuses(body)["worker"] == statuses(body)["engine"] == "FAILED"
+    assert statuses(body)["beat"] == "UNKNOWN"
 
 
 def test_a_mirror_that_lags_is_seen():
@@ -103,6 +141,7 @@ def test_without_the_database_it_is_not_ready(monkeypatch):
         "database": "FAILED",
         "broker": "OK",
         "worker": "UNKNOWN",
+        "engine": "UNKNOWN",
         "beat": "UNKNOWN",
         "mirror": "UNKNOWN",
     }
@@ -144,6 +183,12 @@ def test_a_heartbeat_tells_of_both():
     with time_machine.travel(NOW, tick=False):
         heartbeats.heard(sent_at=NOW - timedelta(seconds=2))
     assert heartbeats.last_heard() == {"worker": NOW, "beat": NOW - timedelta(seconds=2)}
+
+
+def test_the_engine_gives_a_sign_of_its_own():
+    with time_machine.travel(NOW, tick=False):
+        heartbeats.engine_looked()
+    assert heartbeats.last_heard() == {"engine": NOW}
 
 
 def test_a_message_that_was_held_up_makes_beat_no_older():

@@ -58,3 +58,11 @@ def test_every_schedule_is_of_a_task_that_exists():
         assert schedule.task in app.tasks
         assert schedule.expires >= schedule.every
     assert {schedule.name for schedule in SCHEDULES} == {"Send changes to DynamoDB", "Heartbeat"}
+
+
+@pytest.mark.django_db
+def test_the_engine_shows_that_it_looks():
+    before = timezone.now()
+    app.loader.import_default_modules()
+    app.tasks["recovery.tick"].run()
+    assert heartbeats.last_heard()[heartbeats.ENGINE] >= before
