@@ -1,12 +1,13 @@
 """What the page of an execution shows, made of the rows of `selectors.whole`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from drportal.adminkit.widgets import Share, Tone, age, lapse, progress, span
@@ -87,6 +88,7 @@ class Board:
     bar: SafeString
     graph: SafeString
     late: str
+    silent: Sequence[str]
     waiting: Sequence[WaveCard]
     troubles: Sequence[ServerLine]
     waves: Sequence[WaveCard]
@@ -107,7 +109,8 @@ def board(execution: Execution) -> Board:
         lasted=lapse(execution.started_at or execution.created_at, execution.finished_at),
         bar=bar(server.state for server in servers),
         graph=drawing([_box(wave) for wave in waves.values()]),
-        late=_late(execution),
+        late=_late(execution, watches.values()),
+        silent=_silent(execution, watches),
         waiting=[card for card in cards if card.waits],
         troubles=[line for card in cards for line in card.servers if line.server.state in _BAD],
         waves=cards,
@@ -123,9 +126,15 @@ def bar(states: Any) -> SafeString:
 
 
 def _watches(waves: Any) -> dict[tuple[Any, str], JobWatch]:
-    live = {(job.account_id, job.region) for wave in waves for job in wave.jobs.all()}
+    live = {
+        (job.account_id, job.region)
+        for wave in waves
+        for job in wave.jobs.all()
+        if job.state == JobState.STARTED
+    }
     rows = JobWatch.objects.filter(account_id__in={account for account, _ in live})
-    return {(row.account_id, row.region): row for row in rows}
+    watches = {(row.account_id, row.region): row for row in rows}
+    return {place: watch for place, watch in watches.items() if place in live}
 
 
 def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], JobWatch]) -> WaveCard:
@@ -175,11 +184,39 @@ def _box(wave: Wave) -> Box:
     return Box(wave.position, wave.name, state.label, tone, tuple(wave.depends_on))
 
 
-def _late(execution: Execution) -> str:
-    """That no worker looks at an execution that is due, or an empty text."""
-    now = timezone.now()
-    due, lease = execution.due_at, execution.leased_until
-    if execution.state not in EXECUTION.active or due is None or (lease and lease > now):
+def _late(execution: Execution, watches: Iterable[JobWatch]) -> str:
+    """That no worker looks at an execution or its jobs though it is due, or an empty text."""
+    if execution.state not in EXECUTION.active:
         return ""
-    overdue = now - due
+    now = timezone.now()
+    looked_at: list[Execution | JobWatch] = [execution, *watches]
+    overdue = max(_overdue(row, now) for row in looked_at)
     return span(overdue.total_seconds()) if overdue > _LATE else ""
+
+
+def _overdue(row: Execution | JobWatch, now: datetime) -> timedelta:
+    if row.due_at is None or (row.leased_until and row.leased_until > now):
+        return timedelta(0)
+    return now - row.due_at
+
+
+def _silent(execution: Execution, watches: dict[tuple[Any, str], JobWatch]) -> list[str]:
+    """Where DRS has not answered lately, and since when; of jobs that have not ended."""
+    started = (
+        job
+        for wave in execution.waves.all()
+        for job in wave.jobs.all()
+        if job.state == JobState.STARTED
+    )
+    places = {(job.account_id, job.region): job.account.account_id for job in started}
+    found: list[str] = []
+    for place, account in places.items():
+        watch = watches.get(place)
+        if watch and watch.failures and _is_old(watch.polled_at):
+            answered = age(watch.polled_at, never="never")
+            found.append(format_html("{}, {}: {}", account, place[1], answered))
+    return found
+
+
+def _is_old(polled: datetime | None) -> bool:
+    return polled is None or timezone.now() - polled > _LATE

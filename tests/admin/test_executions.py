@@ -7,7 +7,7 @@ from django.utils import timezone
 from drportal.adminkit.widgets import Tone
 from recovery.admin.board import board
 from recovery.admin.tones import SERVER_TONES, WAVE_TONES, execution_badge, job_badge, kind_badge
-from recovery.models import Execution, RecoveryPlan, Wave
+from recovery.models import Execution, JobWatch, RecoveryPlan, Wave
 from recovery.selectors import whole
 from recovery.states import (
     ExecutionState,
@@ -18,7 +18,7 @@ from recovery.states import (
 )
 from tests.admin.conftest import recorded
 from tests.factories.admin import busy_execution, ended_execution
-from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
+from tests.factories.recovery import ExecutionFactory, LaunchJobFactory, WaveFactory, plan_of
 from tests.factories.users import grant
 
 GOOD_ONLY = {
@@ -93,6 +93,37 @@ def test_an_engine_that_is_late_is_reported(db, state, due, lease, late):
         leased_until=now + timedelta(seconds=lease) if lease is not None else None,
     )
     assert bool(shown(execution).late) == late
+
+
+@pytest.mark.parametrize(
+    ("state", "due", "late"),
+    [(JobState.STARTED, -60, True), (JobState.STARTED, -3, False), (JobState.ENDED, -60, False)],
+)
+def test_an_engine_that_is_late_to_watch_jobs_is_reported(db, state, due, late):
+    execution = ExecutionFactory.create(state=ExecutionState.RUNNING)
+    wave = WaveFactory.create(execution=execution)
+    job = LaunchJobFactory.create(wave=wave, state=state, drs_job_id="drsjob-1")
+    due_at = timezone.now() + timedelta(seconds=due)
+    JobWatch.objects.create(account=job.account, region=job.region, due_at=due_at)
+    assert bool(shown(execution).late) == late
+
+
+@pytest.mark.parametrize(
+    ("failures", "polled", "told"),
+    [(3, -40, True), (3, None, True), (1, -2, False), (0, -40, False)],
+)
+def test_a_place_where_drs_does_not_answer_is_told_on_top(db, failures, polled, told):
+    execution = ExecutionFactory.create(state=ExecutionState.RUNNING)
+    wave = WaveFactory.create(execution=execution)
+    job = LaunchJobFactory.create(wave=wave, state=JobState.STARTED, drs_job_id="drsjob-1")
+    polled_at = timezone.now() + timedelta(seconds=polled) if polled is not None else None
+    JobWatch.objects.create(
+        account=job.account, region=job.region, failures=failures, polled_at=polled_at
+    )
+    places = shown(execution).silent
+    assert [f"{job.account.account_id}, {job.region}: " in place for place in places] == (
+        [True] if told else []
+    )
 
 
 def test_the_live_part_is_not_kept_by_anybody(root):
