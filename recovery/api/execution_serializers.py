@@ -70,6 +70,12 @@ class JobOut(serializers.ModelSerializer[LaunchJob]):
     message = Known()
     drs_job_id = Known(help_text="Null until DRS has given it.")
     drs_status = Known(help_text="As DRS spells it.")
+    drs_answered_at = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="When DRS last told of a STARTED job; what is said of its servers is as old.",
+    )
+    drs_trouble = Known(help_text="Why DRS does not tell of a STARTED job now; null if it does.")
 
     class Meta:
         model = LaunchJob
@@ -83,6 +89,8 @@ class JobOut(serializers.ModelSerializer[LaunchJob]):
             "server_ids",
             "drs_job_id",
             "drs_status",
+            "drs_answered_at",
+            "drs_trouble",
             "created_at",
             "asked_at",
             "started_at",

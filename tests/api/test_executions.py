@@ -2,7 +2,7 @@ import pytest
 from django.utils import timezone
 
 from protection.models import AccountRegion
-from recovery.models import Execution, ServerClaim
+from recovery.models import Execution, JobWatch, ServerClaim
 from recovery.permissions import PlanPermission
 from recovery.services import executions
 from recovery.states import ExecutionState, JobState, Phase, ServerState, WaveState
@@ -225,6 +225,31 @@ def test_one_execution_shows_everything_in_it(root):
     (told,) = shown["jobs"]
     assert (told["drs_job_id"], told["state"]) == ("drsjob-1", "STARTED")
     assert told["account_id"] == job.account.account_id
+
+
+@pytest.mark.parametrize(
+    ("state", "failures", "answered", "trouble"),
+    [
+        (JobState.STARTED, 0, True, None),
+        (JobState.STARTED, 2, True, "Rate exceeded"),
+        (JobState.ENDED, 2, False, None),
+    ],
+)
+def test_a_job_says_when_drs_last_told_of_it(root, state, failures, answered, trouble):
+    execution = ExecutionFactory.create(state=ExecutionState.RUNNING)
+    wave = WaveFactory.create(execution=execution, state=WaveState.LAUNCHING)
+    job = LaunchJobFactory.create(wave=wave, state=state, drs_job_id="drsjob-1")
+    polled_at = timezone.now()
+    JobWatch.objects.create(
+        account=job.account,
+        region=job.region,
+        polled_at=polled_at,
+        failures=failures,
+        message="Rate exceeded",
+    )
+    ((told,),) = [wave["jobs"] for wave in root.get(f"{EXECUTIONS}/{execution.pk}").json()["waves"]]
+    assert (told["drs_answered_at"] is not None) == answered
+    assert told["drs_trouble"] == trouble
 
 
 def test_the_timeline_is_told_newest_first(root):
