@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-_SLOWEST_RETRY = timedelta(seconds=60)
+# AWS's own Retry-After is believed up to here.
+_LONGEST_ASKED_FOR = timedelta(seconds=60)
 
 
 def poll_after(
@@ -16,11 +17,14 @@ def poll_after(
     return fastest if ending else min(max(unchanged / 10, fastest), slowest)
 
 
-def retry_after(failures: int, *, fastest: timedelta, asked_for: float | None) -> timedelta:
-    """How long to wait after `failures` failures in a row: doubling, up to a minute.
+def retry_after(
+    failures: int, *, fastest: timedelta, slowest: timedelta, asked_for: float | None
+) -> timedelta:
+    """How long to wait after `failures` failures in a row: doubling, up to `slowest`.
 
-    `asked_for` is what AWS asked for, in seconds; it is honoured within the same minute.
+    `asked_for` is what AWS asked for, in seconds; it is honoured up to a minute. Longer pauses
+    would spare AWS nothing, and after an outage they would be time lost.
     """
     doubled = fastest * float(2 ** min(max(failures - 1, 0), 10))
-    wanted = timedelta(seconds=asked_for or 0)
-    return min(max(doubled, wanted), _SLOWEST_RETRY)
+    wanted = min(timedelta(seconds=asked_for or 0), _LONGEST_ASKED_FOR)
+    return max(min(doubled, slowest), wanted)

@@ -134,10 +134,10 @@ def resume(
             )
             note(execution, "wave.gate_opened", said, wave=wave, actor=actor)
         record(
-            "recovery.execution.resumed",
+            "recovery.gate.opened",
             actor=actor,
             subject=execution,
-            waves=[wave.position for wave in waves],
+            waves=[str(wave) for wave in waves],
             comment=comment,
         )
         _wake(execution)

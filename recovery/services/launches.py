@@ -348,8 +348,12 @@ def _back_to_queue(job: LaunchJob, error: AwsError) -> None:
 
 
 def _retry_after(job: LaunchJob, error: AwsError) -> timedelta:
-    fastest = _seconds(settings.POLL_FASTEST_SECONDS)
-    return schedule.retry_after(job.attempts + 1, fastest=fastest, asked_for=error.retry_after)
+    return schedule.retry_after(
+        job.attempts + 1,
+        fastest=_seconds(settings.POLL_FASTEST_SECONDS),
+        slowest=_seconds(settings.POLL_SLOWEST_SECONDS),
+        asked_for=error.retry_after,
+    )
 
 
 def _move_servers(job: LaunchJob, state: ServerState, **changes: Any) -> None:

@@ -158,9 +158,11 @@ def _failed(watch: JobWatch, error: AwsError) -> datetime:
     if watch.failures + 1 == TOLD_AFTER:
         what = f"AWS does not tell how the jobs in {_where(watch)} stand, and is asked again"
         _tell(watch, "aws.silent", f"{what}: {error.detail}")
-    fastest = timedelta(seconds=settings.POLL_FASTEST_SECONDS)
     return timezone.now() + schedule.retry_after(
-        watch.failures + 1, fastest=fastest, asked_for=error.retry_after
+        watch.failures + 1,
+        fastest=timedelta(seconds=settings.POLL_FASTEST_SECONDS),
+        slowest=timedelta(seconds=settings.POLL_SLOWEST_SECONDS),
+        asked_for=error.retry_after,
     )
 
 

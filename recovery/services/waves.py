@@ -6,7 +6,7 @@ from functools import singledispatch
 from django.db import transaction
 from django.utils import timezone
 
-from audit.services import record
+from audit.services import record, record_failure
 from drportal.actor import PORTAL
 from drportal.mirror.services import mark
 from drportal.state import move, move_all
@@ -23,6 +23,11 @@ from recovery.states import (
     JobState,
     ServerState,
     WaveState,
+)
+
+# An end that somebody wanted. Whoever looks for failures in the record must find the others.
+_NO_FAILURE = frozenset(
+    {ExecutionState.COMPLETED, ExecutionState.CANCELLED, WaveState.COMPLETED, WaveState.CANCELLED}
 )
 
 
@@ -75,7 +80,8 @@ def _(step: steps.Finish, execution: Execution) -> None:
     release_claims(execution)
     label = ExecutionState(execution.state).label
     note(execution, "execution.ended", f"{execution.get_kind_display()} ended: {label.lower()}.")
-    record(
+    write = record if step.state in _NO_FAILURE else record_failure
+    write(
         "recovery.execution.ended",
         actor=PORTAL,
         subject=execution,
@@ -130,11 +136,12 @@ def _(step: steps.EndWave, execution: Execution) -> None:
     move(wave, step.state, lifecycle=WAVE, finished_at=now, message=f"{told}.")
     label = WaveState(step.state).label.lower()
     note(execution, "wave.ended", f"{_title(wave)} ended: {label} ({told}).", wave=wave)
-    record(
+    write = record if step.state in _NO_FAILURE else record_failure
+    write(
         "recovery.wave.ended",
         actor=PORTAL,
-        subject=wave,
-        execution=str(execution.pk),
+        subject=execution,
+        wave=str(wave),
         state=str(step.state),
         servers=counts,
     )

@@ -1,5 +1,7 @@
 import pytest
 
+from audit.models import AuditRecord
+from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.world import world
 from recovery.models import LaunchJob, ServerClaim
 from recovery.services import executions, plans
@@ -10,6 +12,7 @@ from tests.worlds import (
     SOUTH,
     drill,
     group_of,
+    known,
     launches,
     plan_of,
     registered,
@@ -114,3 +117,28 @@ def test_a_later_edit_of_the_plan_does_not_reach_an_execution(plan, driver):
     assert execution.plan_version == 1
     assert execution.waves.count() == 3
     assert world.calls.count(operation="StartRecovery") == 1
+
+
+def test_the_record_tells_of_the_gate_and_of_how_it_ended(plan, driver):
+    execution = drill(plan)
+    driver.run(execution, until=lambda found: found.state == ExecutionState.PAUSED)
+    executions.resume(execution, comment="Looked.", actor=PERSON)
+    driver.run(execution)
+    gate = AuditRecord.objects.get(event="recovery.gate.opened")
+    assert (gate.actor_name, gate.facts["comment"]) == ("pat", "Looked.")
+    assert gate.facts["waves"] == ["wave 3 (Web)"]
+    ended = AuditRecord.objects.get(event="recovery.execution.ended")
+    assert (ended.outcome, ended.facts["servers"]) == ("SUCCEEDED", {"LAUNCHED": 7})
+    assert gate.subject_id == ended.subject_id == str(execution.pk)
+
+
+def test_what_did_not_complete_is_a_failure_in_the_record(plan, driver):
+    world.faults.add(Fault(Kind.LAUNCH_FAIL, server=known("db-1").server_id))
+    execution = drill(plan)
+    driver.run(execution)
+    assert execution.state == ExecutionState.PARTIAL
+    failures = AuditRecord.objects.filter(outcome="FAILED").order_by("pk")
+    assert [record.event for record in failures] == [
+        "recovery.wave.ended",
+        "recovery.execution.ended",
+    ]
