@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 import botocore.session
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.loaders import Loader
 
 from drportal.observability import correlation_id
@@ -28,7 +29,9 @@ def session(
     CloudTrail keeps.
     """
     inner = botocore.session.get_session()
-    inner.register("before-call", _say_who)
+    # When it is sent, for botocore writes the header anew after all earlier events; first, for
+    # whoever answers in the network's place does so at this event too.
+    inner.get_component("event_emitter").register_first("before-send", _say_who)
     inner.register_component("data_loader", _loader())
     return boto3.Session(
         region_name=region,
@@ -39,8 +42,10 @@ def session(
     )
 
 
-def _say_who(**event: Any) -> None:
-    headers = event["params"]["headers"]
+def _say_who(request: AWSPreparedRequest, **_: Any) -> None:
     work = correlation_id()
     agent = f"drportal/{work}" if work else "drportal"
-    headers["User-Agent"] = f"{headers.get('User-Agent', '')} {agent}".strip()
+    said: Any = request.headers.get("User-Agent", "")
+    if isinstance(said, bytes):  # botocore encodes a call's headers before it sends them
+        said = said.decode()
+    request.headers["User-Agent"] = f"{said} {agent}".strip()
