@@ -1,5 +1,6 @@
 """What can go wrong when AWS is asked, in words that a caller can act on."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -246,6 +247,7 @@ def _unanswered(error: Exception) -> Failure:
 
 def _seconds(value: object) -> float | None:
     try:
-        return float(str(value)) if value is not None else None
-    except ValueError:
+        found = float(str(value)) if value is not None else None
+    except ValueError:  # the header may also hold a date, which AWS does not send
         return None
+    return found if found is not None and math.isfinite(found) and found >= 0 else None
