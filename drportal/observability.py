@@ -46,7 +46,9 @@ def checkpoint(name: str, **facts: Any) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time (UTC), level, logger, message, correlation id, extras."""
+    """One JSON object per line: time (UTC), level, logger, message, correlation id, exception,
+    and the extras that are not called like one of these.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -57,8 +59,8 @@ class JsonFormatter(logging.Formatter):
         }
         if correlation_id():
             line["correlation_id"] = correlation_id()
-        line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info:
             # A filter may have masked the text of it already.
             line["exception"] = record.exc_text or self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        extras = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        return json.dumps(line | {**extras, **line}, default=str)
