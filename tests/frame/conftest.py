@@ -1,0 +1,3 @@
+from tests.world_fixtures import aws, driver
+
+__all__ = ["aws", "driver"]
