@@ -3,9 +3,12 @@
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,9 +23,11 @@ from drportal.embedded.portal import Portal, StepFailed
 from drportal.embedded.processes import DidNotStart
 from drportal.embedded.screen import Screen
 from drportal.embedded.stack import DirectoryInUse, Stack
+from drportal.settings.env import EnvironmentNotRight
 from drportal.simulator.control import Control, Refused
 
 _ROOT = Path(__file__).resolve().parents[2]
+_SERVICES = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL")
 _LONGEST_DRILL = 6 * 3600
 _FAILURES = (
     ApiRefused,
@@ -59,6 +64,9 @@ def main() -> int:
             return _on(stack, options, screen)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except EnvironmentNotRight as error:
+        screen.problems(error.problems)
+        return 1
     except _FAILURES as error:
         screen.problems([str(error)])
         screen.say(f"The logs are in {options.data / 'logs'}.")
@@ -91,7 +99,9 @@ def _on(stack: Stack, options: Options, screen: Screen) -> int:
     screen.problems(wrong)
     if options.once:
         return 1 if wrong else 0
-    return _serve(portal, screen, passwords)
+    with _environment_file(stack) as file:
+        screen.say(f"For manage.py and the AWS CLI: source {file}")
+        return _serve(portal, screen, passwords)
 
 
 def _set_up(portal: Portal, stack: Stack, screen: Screen) -> tuple[dict[str, str], str, Client]:
@@ -181,6 +191,25 @@ def what_is_wrong(report: dict[str, Any]) -> list[str]:
     if not report["audit"]["records"]:
         wrong.append("nothing was recorded in the audit")
     return wrong
+
+
+@contextmanager
+def _environment_file(stack: Stack) -> Iterator[Path]:
+    """What a shell must know to reach the demo's services, while they run. Only for its owner."""
+    file = stack.data / "environment"
+    told = {
+        name: value
+        for name, value in stack.environment.items()
+        if name in _SERVICES or (stack.aws and name.startswith("AWS_"))
+    }
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as lines:
+        lines.writelines(f"export {name}={shlex.quote(told[name])}\n" for name in sorted(told))
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _serve(portal: Portal, screen: Screen, passwords: dict[str, str]) -> NoReturn:

@@ -113,7 +113,8 @@ class Env:
             return value
         if parts.scheme not in schemes:
             wanted = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
-            self.problems.append(f"{name} starts with {parts.scheme!r}, not with {wanted}")
+            begun = f"starts with {parts.scheme!r}, not with" if parts.scheme else "lacks its"
+            self.problems.append(f"{name} {begun} {wanted}")
         elif parts.scheme in {"http", "https"} and not parts.hostname:
             self.problems.append(f"{name} names no host")
         return value

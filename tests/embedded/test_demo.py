@@ -104,10 +104,32 @@ def test_killed_in_its_drill_it_leaves_nothing_and_the_next_run_is_right(demo, p
 
     again = demo("--report", str(place / "report.json"))
     lines_until(again, "until Ctrl-C")
+    told = place / "data" / "environment"
+    assert told.stat().st_mode & 0o077 == 0
+    assert "AWS_ACCESS_KEY_ID=simulated" in told.read_text()
+    asked = subprocess.run(
+        ["/bin/bash", "-c", f'source "{told}" && .venv/bin/python manage.py check_services'],
+        cwd=ROOT,
+        check=False,
+    )
+    assert asked.returncode == 0
     again.send_signal(signal.SIGINT)
     said, _ = again.communicate(timeout=60)
     assert again.returncode == 128 + signal.SIGINT, said
+    assert not told.exists()
     report = json.loads((place / "report.json").read_text())
     assert report["execution"]["state"] == "COMPLETED"
     assert report["mirror"] == {"behind": 0, "differences": 0}
     until(lambda: not processes_of(str(place)))
+
+
+def test_wrong_settings_are_named_in_a_line_each(demo, monkeypatch):
+    monkeypatch.setitem(os.environ, "LOG_LEVEL", "loud")
+    monkeypatch.setitem(os.environ, "LEASE_SECONDS", "x")
+    process = demo()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.count("wrong") == 2
+    assert "LOG_LEVEL is 'loud'" in said
+    assert "LEASE_SECONDS is 'x', not a number" in said
+    assert "Traceback" not in said

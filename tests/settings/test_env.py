@@ -31,6 +31,7 @@ WRONG = [
     ("table_prefix", "a/b", "X is 'a/b': only letters"),
     ("table_prefix", "a" * 41, "at most 40"),
     ("url", "ftp://host", "X starts with 'ftp', not with http:// or https://"),
+    ("url", "host", "X lacks its http:// or https://"),
     ("url", "localhost:5000", "X starts with 'localhost', not with http:// or https://"),
     ("url", "http://", "X names no host"),
     ("url", "http://host:port", "X is not a URL"),
