@@ -132,6 +132,11 @@ _UNANSWERED: tuple[tuple[tuple[type[Exception], ...], Failure], ...] = (
     ),
     ((ParamValidationError,), Failure.INVALID),
 )
+_WORDS = {
+    Failure.UNREACHABLE: "the endpoint cannot be reached",
+    Failure.TIMED_OUT: "no answer came in time",
+    Failure.CONNECTION_LOST: "the connection broke before an answer came",
+}
 # IAM says so in the message when an organisation's policy is what refuses.
 _SCP_WORDS = "service control policy"
 
@@ -209,7 +214,10 @@ def translate(error: ClientError | BotoCoreError | ResponseParserError, *, call:
     """The portal's error for what boto raised. What we do not know counts as ambiguous."""
     if isinstance(error, ClientError):
         return _answered(error, call)
-    return AwsError(_unanswered(error), str(error), call=call, aws_code=type(error).__name__)
+    failure = _unanswered(error)
+    # boto's words name the endpoint's URL, which is nobody's business on a page.
+    said = _WORDS.get(failure) if not isinstance(error, NotSentInTime) else None
+    return AwsError(failure, said or str(error), call=call, aws_code=type(error).__name__)
 
 
 def _answered(error: ClientError, call: Call) -> AwsError:

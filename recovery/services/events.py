@@ -3,7 +3,7 @@
 from drportal.actor import PORTAL, Actor
 from drportal.mirror.services import mark
 from drportal.transactions import must_be_in_transaction
-from recovery.models import Execution, ExecutionEvent, Wave, WaveServer
+from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
 
 _LONGEST = 2000
 
@@ -30,3 +30,9 @@ def note(
     mark("ExecutionHistory", execution.pk)
     if wave is not None:
         mark("WaveStatus", wave.pk)
+
+
+def titled(job: LaunchJob) -> str:
+    """What the timeline calls a launch job: what it is, and where."""
+    what = job.drs_job_id or f"Launch of {len(job.server_ids)} servers"
+    return f"{what} in {job.account.account_id}/{job.region}"

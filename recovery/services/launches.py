@@ -26,7 +26,7 @@ from drportal.transactions import reaches_outside
 from recovery.engine import quota, schedule
 from recovery.models import JobWatch, LaunchJob
 from recovery.services import refusals
-from recovery.services.events import note
+from recovery.services.events import note, titled
 from recovery.services.leases import sooner
 from recovery.states import JOB, SERVER, JobState, Kind, Phase, ServerState
 
@@ -102,7 +102,7 @@ def withdraw(job: LaunchJob, *, overdue: bool) -> None:
     move(job, JobState.CANCELLED, lifecycle=JOB, message=message, ended_at=timezone.now())
     state = ServerState.FAILED if overdue else ServerState.CANCELLED
     _move_servers(job, state, message=message, finished_at=timezone.now())
-    note(job.execution, "job.withdrawn", f"{job}: {message}", wave=job.wave)
+    note(job.execution, "job.withdrawn", f"{titled(job)}: {message}", wave=job.wave)
 
 
 @transaction.atomic
@@ -299,14 +299,14 @@ def _lose(job: LaunchJob, error: AwsError) -> None:
     now = timezone.now()
     move(job, JobState.LOST, lifecycle=JOB, message=message[:2000], ended_at=now)
     _move_servers(job, ServerState.UNKNOWN, message=message, finished_at=now)
-    note(job.execution, "job.lost", f"{job}: {message}", wave=job.wave)
+    note(job.execution, "job.lost", f"{titled(job)}: {message}", wave=job.wave)
 
 
 def _wait(job: LaunchJob, why: str, *, after: timedelta, failed: bool = False) -> None:
     """Leave a QUEUED job where it is, and say why it waits. Said once per reason."""
     with transaction.atomic():
         if why != job.message:
-            note(job.execution, "job.waiting", f"{job} waits: {why}", wave=job.wave)
+            note(job.execution, "job.waiting", f"{titled(job)} waits: {why}", wave=job.wave)
             job.servers.filter(state=ServerState.PENDING).update(phase=Phase.QUEUED, message=why)
         LaunchJob.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
             message=why[:2000],
@@ -319,7 +319,7 @@ def _postpone(job: LaunchJob, why: str, *, after: timedelta) -> None:
     """Leave an INTENDED job where it is, and look again later."""
     with transaction.atomic():
         if why and why != job.message:
-            note(job.execution, "job.answer_lost", f"{job}: {why}", wave=job.wave)
+            note(job.execution, "job.answer_lost", f"{titled(job)}: {why}", wave=job.wave)
         LaunchJob.objects.filter(pk=job.pk, state=JobState.INTENDED).update(
             message=why[:2000], due_at=timezone.now() + after
         )
@@ -343,7 +343,7 @@ def _back_to_queue(job: LaunchJob, error: AwsError) -> None:
         job.servers.filter(state=ServerState.PENDING).update(
             phase=Phase.QUEUED, message=error.message
         )
-        said = f"{job} waits, and is tried again: {error.message}"
+        said = f"{titled(job)} waits, and is tried again: {error.message}"
         note(job.execution, "job.waiting", said, wave=job.wave)
 
 

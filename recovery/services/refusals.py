@@ -12,7 +12,7 @@ from django.utils import timezone
 from drportal.aws.errors import AwsError, Failure
 from drportal.state import move, move_all
 from recovery.models import LaunchJob, WaveServer
-from recovery.services.events import note
+from recovery.services.events import note, titled
 from recovery.states import JOB, SERVER, JobState, ServerState
 
 # These are about servers; the rest are about the account, and cutting would not help.
@@ -24,7 +24,7 @@ def refuse(job: LaunchJob, error: AwsError) -> None:
     """End a job that DRS refused. Servers that may still be launched go into new jobs."""
     now = timezone.now()
     move(job, JobState.REFUSED, lifecycle=JOB, message=error.message[:2000], ended_at=now)
-    note(job.execution, "job.refused", f"{job}: {error.detail}", wave=job.wave)
+    note(job.execution, "job.refused", f"{titled(job)}: {error.detail}", wave=job.wave)
     guilty, parts = _cut(job, error)
     for part in parts:
         _try_again(job, part)

@@ -13,7 +13,7 @@ from recovery.engine import outcome
 from recovery.engine.verdicts import Judgement, ServerLog, judge
 from recovery.models import Execution, LaunchJob, WaveServer
 from recovery.services import leases
-from recovery.services.events import note
+from recovery.services.events import note, titled
 from recovery.services.waves import release_claims
 from recovery.states import EXECUTION, JOB, SERVER, JobState, Phase, ServerState
 
@@ -121,7 +121,7 @@ def _move(job: LaunchJob, server: WaveServer, judged: Judgement) -> None:
 def _ended(job: LaunchJob, found: Job) -> None:
     ended_at = found.ended_at or timezone.now()
     move(job, JobState.ENDED, lifecycle=JOB, drs_status=found.status, ended_at=ended_at)
-    note(job.execution, "job.ended", f"{job} has ended.", wave=job.wave)
+    note(job.execution, "job.ended", f"{titled(job)} has ended.", wave=job.wave)
     _wake(job)
 
 

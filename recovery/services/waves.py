@@ -70,7 +70,7 @@ def _(_step: steps.Pause, execution: Execution) -> None:
 @_step.register
 def _(_step: steps.GoOn, execution: Execution) -> None:
     move(execution, ExecutionState.RUNNING, lifecycle=EXECUTION)
-    note(execution, "execution.running", "It goes on.")
+    note(execution, "execution.running", f"{execution.get_kind_display()} goes on.")
 
 
 @_step.register
