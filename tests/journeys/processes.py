@@ -1,7 +1,6 @@
 """Real workers and a beat for the journeys, on the suite's database, broker and simulated AWS."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from celery import current_app
 from django.conf import settings
 from django.db import connection
@@ -54,9 +54,17 @@ class Worker:
         )
 
     def kill(self) -> None:
-        """SIGKILL to all of it at once, as when a machine is lost."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """SIGKILL to all of it at once, as when a machine is lost.
+
+        Held still first: it would replace the processes that die before it does.
+        """
+        with suppress(psutil.NoSuchProcess):
+            main = psutil.Process(self.process.pid)
+            main.suspend()
+            family = [main, *main.children(recursive=True)]
+            for process in family:
+                process.kill()
+            psutil.wait_procs(family, timeout=10)
         self.process.wait()
         self._log.close()
 
