@@ -90,7 +90,8 @@ def settle(job: LaunchJob, *, may_ask: bool) -> None:
     elif may_ask:
         _ask(job, again=True)
     else:
-        withdraw(job, overdue=True)
+        deadline = job.wave.deadline_at
+        withdraw(job, overdue=deadline is not None and deadline <= timezone.now())
 
 
 @transaction.atomic

@@ -89,7 +89,8 @@ def _see(scope: Scope, jobs: Sequence[LaunchJob]) -> tuple[list[Sight], AwsError
     if not jobs:
         return [], None
     drs = Drs(scope)
-    since = min(job.asked_at or job.created_at for job in jobs) - SKEW
+    # From the intent, not from the last time it was asked: DRS may have heard the first.
+    since = min(job.intended_at or job.created_at for job in jobs) - SKEW
     listed = {found.job_id: found for found in drs.jobs_since(since)}
     sights, error = [], None
     for job in jobs:

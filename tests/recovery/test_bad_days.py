@@ -13,11 +13,12 @@ from drportal.simulator.models import drs_backends
 from drportal.simulator.world import world
 from protection.models import TargetAccount
 from recovery.models import JobWatch, LaunchJob, ServerClaim, Wave
-from recovery.services import advance, watch
+from recovery.services import advance, executions, watch
 from recovery.states import ExecutionState, JobState, ServerState, WaveState
 from tests.worlds import (
     EAST,
     NORTH,
+    PERSON,
     SOUTH,
     drill,
     group_of,
@@ -248,3 +249,26 @@ def test_a_worker_that_stood_still_does_not_ask_any_more(plan, driver, monkeypat
     driver.run(execution)
     assert execution.state == ExecutionState.COMPLETED
     assert len(drs_jobs()) == 2
+
+
+def test_a_job_of_the_first_ask_is_watched_although_it_was_asked_again(plan, driver):
+    """DRS may list late what it heard first; the last ask is then long after the job's birth."""
+    execution = drill(plan)
+    driver.step(execution)
+    late = timezone.now() + timedelta(minutes=30)
+    LaunchJob.objects.update(asked_at=late)
+    driver.run(execution)
+    assert execution.state == ExecutionState.COMPLETED
+
+
+def test_a_cancelled_launch_that_drs_did_not_hear_says_cancelled(plan, driver):
+    fault(Kind.DROP_BEFORE, operation="StartRecovery", times=1)
+    execution = drill(plan)
+    driver.step(execution)
+    assert LaunchJob.objects.get().state == JobState.INTENDED
+    executions.cancel(execution, actor=PERSON)
+    driver.run(execution)
+    assert execution.state == ExecutionState.CANCELLED
+    assert set(states(execution).values()) == {ServerState.CANCELLED}
+    assert "cancelled" in LaunchJob.objects.get().message
+    assert drs_jobs() == []
