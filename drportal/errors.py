@@ -19,11 +19,13 @@ class DomainError(Exception):
     """Base of every anticipated failure. Subclasses set `code` and `kind` and phrase `detail`.
 
     `detail` is a sentence for the person who caused it; it never holds a secret. `context` holds
-    the identifiers that the sentence is about.
+    the identifiers that the sentence is about. `known_as` is the code by which clients of the
+    reference system know it, where that has one.
     """
 
     code: ClassVar[str]
     kind: ClassVar[Kind]
+    known_as: ClassVar[str] = ""
 
     def __init__(self, detail: str, **context: Any) -> None:
         super().__init__(detail)
@@ -47,6 +49,7 @@ class InvalidInput(DomainError):
 
     code = "invalid"
     kind = Kind.INVALID
+    known_as = "VALIDATION_FAILED"
 
     def __init__(self, detail: str, *, errors: list[dict[str, str]] | None = None) -> None:
         super().__init__(detail, errors=errors or [])
@@ -67,6 +70,7 @@ class NotFound(DomainError):
 
     code = "not_found"
     kind = Kind.NOT_FOUND
+    known_as = "NOT_FOUND"
 
 
 class Forbidden(DomainError):

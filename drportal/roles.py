@@ -11,7 +11,20 @@ _VIEW = frozenset(
         "protection.view_syncrun",
         "protection.view_protectiongroup",
         "recovery.view_recoveryplan",
+        "protection.view_recoveryinstance",
+        "protection.view_stagingaccount",
+        "protection.view_launchsettings",
+        "protection.view_tagsyncsettings",
         "recovery.view_execution",
+    }
+)
+_CONFIGURE = frozenset(
+    {
+        "protection.change_launchsettings",
+        "protection.change_tagsyncsettings",
+        "recovery.export_configuration",
+        "recovery.import_configuration",
+        "recovery.view_importrun",
     }
 )
 _STEER = frozenset(
@@ -50,9 +63,11 @@ _ADMINISTER = frozenset(
     }
 )
 
+_MANAGE = _VIEW | _STEER | _BUILD | _REGISTER | _CONFIGURE | _SHARE
+
 ROLES: dict[str, frozenset[str]] = {
-    "DRSOrchestrationAdmin": _VIEW | _STEER | _BUILD | _REGISTER | _SHARE | _ADMINISTER,
-    "DRSRecoveryManager": _VIEW | _STEER | _BUILD | _REGISTER | _SHARE,
+    "DRSOrchestrationAdmin": _MANAGE | _ADMINISTER,
+    "DRSRecoveryManager": _MANAGE,
     "DRSPlanManager": _VIEW | _STEER | _BUILD,
     "DRSOperator": _VIEW | _STEER | _MODIFY,
     "DRSReadOnly": _VIEW,

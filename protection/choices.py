@@ -40,14 +40,20 @@ class SyncKind(models.TextChoices):
     """What a sync brings in."""
 
     INVENTORY = "INVENTORY", "Source-server inventory"
+    RECOVERY_INSTANCES = "RECOVERY_INSTANCES", "Recovery instances"
+    STAGING = "STAGING", "Staging accounts"
+    TAGS = "TAGS", "Tags from EC2 to DRS"
 
 
 class SyncState(models.TextChoices):
-    """How a sync run stands. PARTIAL means that some account or Region did not answer."""
+    """How a sync run stands. PARTIAL means that some account or Region did not answer, NOTHING
+    that there was none to ask, or that all were left for later: it is no success.
+    """
 
     RUNNING = "RUNNING", "Running"
     COMPLETED = "COMPLETED", "Completed"
     PARTIAL = "PARTIAL", "Partial"
+    NOTHING = "NOTHING", "Nothing scanned"
     FAILED = "FAILED", "Failed"
     ABANDONED = "ABANDONED", "Abandoned"
 
@@ -57,7 +63,113 @@ SYNC = Lifecycle(
         SyncState.RUNNING: set(SyncState) - {SyncState.RUNNING},
         SyncState.COMPLETED: set(),
         SyncState.PARTIAL: set(),
+        SyncState.NOTHING: set(),
         SyncState.FAILED: set(),
         SyncState.ABANDONED: set(),
     }
 )
+
+
+class CheckState(models.TextChoices):
+    """What a check found. UNKNOWN means that it could not be made, which is not a pass."""
+
+    PASSED = "PASSED", "Passed"
+    FAILED = "FAILED", "Failed"
+    UNKNOWN = "UNKNOWN", "Unknown"
+
+
+class ValidationState(models.TextChoices):
+    """How the validation of an account stands. UNKNOWN means that a check could not be made."""
+
+    RUNNING = "RUNNING", "Running"
+    PASSED = "PASSED", "Passed"
+    FAILED = "FAILED", "Failed"
+    UNKNOWN = "UNKNOWN", "Unknown"
+    ABANDONED = "ABANDONED", "Abandoned"
+
+
+VALIDATION = Lifecycle(
+    {
+        ValidationState.RUNNING: set(ValidationState) - {ValidationState.RUNNING},
+        ValidationState.PASSED: set(),
+        ValidationState.FAILED: set(),
+        ValidationState.UNKNOWN: set(),
+        ValidationState.ABANDONED: set(),
+    }
+)
+
+
+class ExtensionState(models.TextChoices):
+    """How a server of a staging account stands towards a target account.
+
+    HELD_BACK means that a check before the extension says no, FAILED that AWS did; both are looked
+    at again later. UNKNOWN means that a check could not be made: then nothing is extended either.
+    """
+
+    FOUND = "FOUND", "Found, not extended yet"
+    EXTENDED = "EXTENDED", "Extended"
+    HELD_BACK = "HELD_BACK", "Held back"
+    FAILED = "FAILED", "Failed"
+    UNKNOWN = "UNKNOWN", "Unknown"
+
+
+class SettingsLevel(models.TextChoices):
+    """Whose launch settings they are. A narrower level goes before a wider one."""
+
+    INSTALLATION = "INSTALLATION", "Installation"
+    GROUP = "GROUP", "Group"
+    SERVER = "SERVER", "Server"
+
+
+class Combination(models.TextChoices):
+    """What a server's own launch settings do with those of its group."""
+
+    ADD = "ADD", "Add to the group's"
+    REPLACE = "REPLACE", "Replace the group's"
+
+
+class ApplyState(models.TextChoices):
+    """How the applying of a group's launch settings stands."""
+
+    PENDING = "PENDING", "Pending"
+    RUNNING = "RUNNING", "Running"
+    COMPLETED = "COMPLETED", "Completed"
+    PARTIAL = "PARTIAL", "Partial"
+    FAILED = "FAILED", "Failed"
+    ABANDONED = "ABANDONED", "Abandoned"
+
+
+APPLY = Lifecycle(
+    {
+        ApplyState.PENDING: {ApplyState.RUNNING, ApplyState.FAILED, ApplyState.ABANDONED},
+        ApplyState.RUNNING: {
+            ApplyState.COMPLETED,
+            ApplyState.PARTIAL,
+            ApplyState.FAILED,
+            ApplyState.ABANDONED,
+        },
+        ApplyState.COMPLETED: set(),
+        ApplyState.PARTIAL: set(),
+        ApplyState.FAILED: set(),
+        ApplyState.ABANDONED: set(),
+    }
+)
+
+
+class AppliedState(models.TextChoices):
+    """What became of one server when its group's launch settings were applied."""
+
+    PENDING = "PENDING", "Pending"
+    APPLIED = "APPLIED", "Applied"
+    FAILED = "FAILED", "Failed"
+    UNKNOWN = "UNKNOWN", "Unknown"
+
+
+class DriftState(models.TextChoices):
+    """Whether DRS and EC2 hold what the launch settings say. UNKNOWN means not looked at, or that
+    AWS did not answer.
+    """
+
+    UNKNOWN = "UNKNOWN", "Unknown"
+    IN_STEP = "IN_STEP", "In step"
+    DRIFTED = "DRIFTED", "Drifted"

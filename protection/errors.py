@@ -10,6 +10,7 @@ class AccountAlreadyRegistered(DomainError):
 
     code = "protection.account_already_registered"
     kind = Kind.CONFLICT
+    known_as = "ACCOUNT_EXISTS"
 
     def __init__(self, account_id: str) -> None:
         super().__init__(f"Account {account_id} is registered already.", account_id=account_id)
@@ -41,6 +42,7 @@ class GroupNameTaken(DomainError):
 
     code = "protection.group_name_taken"
     kind = Kind.CONFLICT
+    known_as = "PG_NAME_EXISTS"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is a protection group named {name} already.", name=name)
@@ -58,6 +60,7 @@ class ServerInAnotherGroup(DomainError):
 
     code = "protection.server_in_another_group"
     kind = Kind.CONFLICT
+    known_as = "SERVER_CONFLICT"
 
     def __init__(self, held: Iterable[tuple[str, str]]) -> None:
         where = "; ".join(f"{server} is in {group}" for server, group in sorted(held))
@@ -69,6 +72,7 @@ class GroupInUse(DomainError):
 
     code = "protection.group_in_use"
     kind = Kind.CONFLICT
+    known_as = "PG_IN_USE"
 
     def __init__(self, group: object, users: Iterable[object]) -> None:
         names = ", ".join(sorted({str(user) for user in users}))
@@ -80,6 +84,7 @@ class SyncAlreadyRunning(DomainError):
 
     code = "protection.sync_already_running"
     kind = Kind.CONFLICT
+    known_as = "ALREADY_RUNNING"
 
     def __init__(self, run: object) -> None:
         super().__init__(f"A sync of this kind is running already: {run}.")

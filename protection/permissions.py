@@ -34,3 +34,29 @@ class SyncPermission(StrEnum):
 
     VIEW = "protection.view_syncrun"
     RUN = "protection.run_syncrun"
+
+
+class LaunchSettingsPermission(StrEnum):
+    """On the launch settings of the installation; those of a group are changed with the group."""
+
+    VIEW = "protection.view_launchsettings"
+    CHANGE = "protection.change_launchsettings"
+
+
+class InstancePermission(StrEnum):
+    """On recovery instances: held model-wide, or through the account they are in."""
+
+    VIEW = "protection.view_recoveryinstance"
+
+
+class StagingPermission(StrEnum):
+    """On staging accounts: seen model-wide, or through a target that they serve."""
+
+    VIEW = "protection.view_stagingaccount"
+
+
+class TagSyncPermission(StrEnum):
+    """On how the tag sync works."""
+
+    VIEW = "protection.view_tagsyncsettings"
+    CHANGE = "protection.change_tagsyncsettings"

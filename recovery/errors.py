@@ -10,6 +10,7 @@ class PlanNameTaken(DomainError):
 
     code = "recovery.plan_name_taken"
     kind = Kind.CONFLICT
+    known_as = "RP_NAME_EXISTS"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is a recovery plan named {name} already.", name=name)
@@ -20,6 +21,7 @@ class PlanChanged(DomainError):
 
     code = "recovery.plan_changed"
     kind = Kind.CONFLICT
+    known_as = "VERSION_CONFLICT"
 
     def __init__(self, plan: object, number: int) -> None:
         super().__init__(f"{plan} was changed meanwhile; it is at version {number} now.")
@@ -30,6 +32,7 @@ class PlanIsRunning(DomainError):
 
     code = "recovery.plan_is_running"
     kind = Kind.CONFLICT
+    known_as = "PLAN_HAS_ACTIVE_EXECUTION"
 
     def __init__(self, plan: object) -> None:
         super().__init__(f"{plan} is being carried out; it can be deleted when that has ended.")
@@ -54,6 +57,7 @@ class ServersHeld(DomainError):
 
     code = "recovery.servers_held"
     kind = Kind.CONFLICT
+    known_as = "SERVER_CONFLICT"
 
     def __init__(self, held: Iterable[tuple[str, str, object]]) -> None:
         rows = sorted((server, plan, str(execution)) for server, plan, execution in held)
@@ -86,6 +90,7 @@ class ServersNotReady(DomainError):
 
     code = "recovery.servers_not_ready"
     kind = Kind.CONFLICT
+    known_as = "UNHEALTHY_SERVER_REPLICATION"
 
     def __init__(self, reasons: Iterable[tuple[str, str]]) -> None:
         rows = sorted(reasons)

@@ -20,3 +20,11 @@ class ExecutionPermission(StrEnum):
     """On executions, model-wide: for those whose plan is gone too."""
 
     VIEW = "recovery.view_execution"
+
+
+class ConfigurationPermission(StrEnum):
+    """On the portal's configuration as one document."""
+
+    EXPORT = "recovery.export_configuration"
+    IMPORT = "recovery.import_configuration"
+    VIEW_IMPORTS = "recovery.view_importrun"

@@ -91,7 +91,7 @@ def nowhere(_: HttpRequest) -> HttpResponse:
 
 
 def _of_domain(error: DomainError) -> Response:
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"error": error.known_as} if error.known_as else {}
     if isinstance(error, InvalidInput):
         more["errors"] = error.errors
     elif error.context:

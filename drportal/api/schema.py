@@ -30,6 +30,10 @@ PROBLEM = inline_serializer(
         "code": serializers.CharField(
             help_text="What happened; stays the same for ever: `recovery.plan_already_running`."
         ),
+        "error": serializers.CharField(
+            required=False,
+            help_text="The code by which clients of the reference system know it, if it has one.",
+        ),
         "detail": serializers.CharField(help_text="A sentence for a person."),
         "errors": _FIELD,
         "context": serializers.DictField(

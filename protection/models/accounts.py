@@ -22,6 +22,7 @@ class TargetAccount(models.Model):
     role_arn = models.CharField("role ARN", max_length=600, blank=True, default="")
     external_id = models.CharField("external id", max_length=1224, blank=True, default="")
     active = models.BooleanField(default=True)
+    last_validated_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -63,7 +64,9 @@ class AccountRegion(models.Model):
 
     `server_count` is what the last *complete* listing held, None if there was none; an error
     changes `status` and `message` and leaves it as it is. `changed_at` is when any of the three
-    last changed.
+    last changed. The same of recovery instances is in the columns that begin with `instance`.
+    `origin_facts_at` is when EC2 last told of the servers managed here where they come from, and
+    `origin_message` why it did not.
     """
 
     account = models.ForeignKey(TargetAccount, on_delete=models.CASCADE, related_name="regions")
@@ -77,6 +80,14 @@ class AccountRegion(models.Model):
     listed_at = models.DateTimeField(null=True, editable=False)
     next_check_at = models.DateTimeField(null=True, editable=False)
     changed_at = models.DateTimeField(null=True, editable=False)
+    instance_status = models.CharField(
+        max_length=24, choices=RegionStatus, default=RegionStatus.UNKNOWN, editable=False
+    )
+    instance_message = models.TextField(blank=True, default="", editable=False)
+    instance_count = models.PositiveIntegerField(null=True, editable=False)
+    instances_listed_at = models.DateTimeField(null=True, editable=False)
+    origin_facts_at = models.DateTimeField(null=True, editable=False)
+    origin_message = models.TextField(blank=True, default="", editable=False)
 
     class Meta:
         ordering = ("account", "region")
@@ -88,6 +99,11 @@ class AccountRegion(models.Model):
                 condition=Q(server_count=None, listed_at=None)
                 | Q(server_count__isnull=False, listed_at__isnull=False),
                 name="protection_a_count_has_its_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(instance_count=None, instances_listed_at=None)
+                | Q(instance_count__isnull=False, instances_listed_at__isnull=False),
+                name="protection_an_instance_count_has_its_time",
             ),
         )
 

@@ -16,10 +16,13 @@ class SourceServer(models.Model):
 
     Three accounts are kept apart: the one it is managed in (`account`), the one it comes from
     (`origin_account_id`, empty unless it runs in EC2) and the one whose staging area it
-    replicates to (`staging_account_id`, empty unless it is extended). How old these facts are is
-    `AccountRegion.listed_at`: a listing that changes nothing writes no row here. A server that a
-    complete listing no longer holds is deleted, but one that a group names stays, with `gone_at`:
-    a plan must not lose it silently.
+    replicates to (`staging_account_id`, empty unless it is extended). What begins with `origin_`
+    is what EC2 told of the instance there, `origin_tags` being None while it has not;
+    `synced_tags` are the tags that the tag sync has set in DRS, and may therefore remove.
+
+    How old these facts are is `AccountRegion.listed_at`: a listing that changes nothing writes no
+    row here. A server that a complete listing no longer holds is deleted, but one that a group
+    names stays, with `gone_at`: a plan must not lose it silently.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -46,6 +49,14 @@ class SourceServer(models.Model):
     origin_account_id = models.CharField(max_length=12, blank=True, default="")
     origin_region = models.CharField(max_length=32, blank=True, default="")
     origin_instance_id = models.CharField(max_length=24, blank=True, default="")
+    origin_instance_type = models.CharField(max_length=32, blank=True, default="")
+    origin_vpc_id = models.CharField(max_length=24, blank=True, default="")
+    origin_subnet_id = models.CharField(max_length=24, blank=True, default="")
+    origin_private_ip = models.CharField(max_length=45, blank=True, default="")
+    origin_security_group_ids = models.JSONField(default=list, blank=True)
+    origin_instance_profile = models.CharField(max_length=2048, blank=True, default="")
+    origin_tags = models.JSONField(null=True, blank=True)
+    synced_tags = models.JSONField(default=dict, blank=True)
     staging_account_id = models.CharField(max_length=12, blank=True, default="")
     staging_status = models.CharField(max_length=24, blank=True, default="")
     staging_error = models.TextField(blank=True, default="")
@@ -72,7 +83,7 @@ class SyncRun(models.Model):
     """One run of a sync: what it saw, changed, skipped and could not do."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField(max_length=16, choices=SyncKind)
+    kind = models.CharField(max_length=24, choices=SyncKind)
     state = models.CharField(max_length=16, choices=SyncState, default=SyncState.RUNNING)
     requested_by = models.CharField(max_length=254)
     started_at = models.DateTimeField(default=timezone.now)
@@ -86,6 +97,9 @@ class SyncRun(models.Model):
     added = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
     removed = models.PositiveIntegerField(default=0)
+    skipped = models.JSONField(default=dict)  # how many objects, by the reason
+    failed = models.PositiveIntegerField(default=0)  # objects of which the sync was refused
+    dry_run = models.BooleanField(default=False)
     problems = models.JSONField(default=list)
 
     class Meta:

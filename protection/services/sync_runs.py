@@ -17,7 +17,12 @@ from protection.models import SyncRun
 
 # A run says that it is alive after every account and Region; the slowest answer takes less.
 _LEASE = timedelta(minutes=3)
-_TASKS = {SyncKind.INVENTORY: "protection.sync_inventory"}
+_TASKS = {
+    SyncKind.INVENTORY: "protection.sync_inventory",
+    SyncKind.RECOVERY_INSTANCES: "protection.sync_recovery_instances",
+    SyncKind.STAGING: "protection.sync_staging",
+    SyncKind.TAGS: "protection.sync_tags",
+}
 
 
 @dataclass(slots=True)
@@ -32,6 +37,8 @@ class Tally:
     added: int = 0
     changed: int = 0
     removed: int = 0
+    failed: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
     problems: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -71,10 +78,14 @@ def keep_alive(run: SyncRun) -> None:
 
 
 def finish(run: SyncRun, tally: Tally, *, actor: Actor) -> SyncRun:
-    """End a run: PARTIAL if some account or Region did not answer, FAILED if none did."""
-    state = SyncState.COMPLETED
+    """End a run: PARTIAL if some account or Region did not answer, or some object was refused;
+    FAILED if none answered; NOTHING if none was asked, or DRS is in use nowhere.
+    """
+    state = SyncState.COMPLETED if tally.scopes_listed else SyncState.NOTHING
     if tally.scopes_failed:
         state = SyncState.PARTIAL if tally.scopes_listed else SyncState.FAILED
+    elif tally.failed:
+        state = SyncState.PARTIAL
     return _end(run, state, tally, actor=actor)
 
 

@@ -4,10 +4,12 @@ from recovery.models.access import RecoveryPlanGroupPermission, RecoveryPlanUser
 from recovery.models.claims import JobWatch, LaunchJob, ServerClaim
 from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
 from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
+from recovery.models.transfer import ImportRun
 
 __all__ = [
     "Execution",
     "ExecutionEvent",
+    "ImportRun",
     "JobWatch",
     "LaunchJob",
     "PlanVersion",

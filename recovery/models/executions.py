@@ -1,6 +1,7 @@
 """Executions: a plan being carried out, as it was when it started."""
 
 import uuid
+from datetime import timedelta
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -105,7 +106,10 @@ class Wave(models.Model):
     gate_opened_at = models.DateTimeField(null=True)
     gate_opened_by = models.CharField(max_length=254, blank=True, default="")
     gate_comment = models.CharField(max_length=1000, blank=True, default="")
+    wait = models.DurationField(default=timedelta(0))
+    wait_until = models.DateTimeField(null=True)
     time_limit = models.DurationField()
+    success_threshold = models.PositiveSmallIntegerField(default=100)
     group_names = models.JSONField(default=list)
     state = models.CharField(
         max_length=12, choices=WaveState, default=WaveState.PENDING, editable=False
@@ -147,6 +151,7 @@ class WaveServer(models.Model):
     name = models.CharField(max_length=256)
     os = models.CharField(max_length=256, blank=True, default="")
     group_name = models.CharField(max_length=64)
+    critical = models.BooleanField(default=True)
     state = models.CharField(
         max_length=12, choices=ServerState, default=ServerState.PENDING, editable=False
     )

@@ -1,6 +1,7 @@
 """Recovery plans: which groups come back in which order."""
 
 import uuid
+from datetime import timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -17,6 +18,11 @@ class RecoveryPlan(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64)
     description = models.CharField(max_length=1000, blank=True, default="")
+    owner = models.CharField(max_length=255, blank=True, default="")
+    rto = models.DurationField("recovery time objective", null=True)
+    rpo = models.DurationField("recovery point objective", null=True)
+    notification_addresses = ArrayField(models.EmailField(), default=list, blank=True)
+    tags = models.JSONField(default=dict, blank=True)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -43,7 +49,9 @@ class RecoveryPlan(models.Model):
 class PlanWave(models.Model):
     """A wave of a plan: groups that start together once the waves it depends on ended well.
 
-    `depends_on` holds positions of waves of the same plan; positions count from 1.
+    `depends_on` holds positions of waves of the same plan; positions count from 1. `wait` is how
+    long the wave waits once it could start. It ends well if every critical server was launched and
+    at least `success_threshold` percent of all.
     """
 
     plan = models.ForeignKey(RecoveryPlan, on_delete=models.CASCADE, related_name="waves")
@@ -52,7 +60,9 @@ class PlanWave(models.Model):
     depends_on = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
     gate = models.BooleanField("gate before", default=False)
     gate_instructions = models.CharField(max_length=1000, blank=True, default="")
+    wait = models.DurationField(default=timedelta(0))
     time_limit = models.DurationField()
+    success_threshold = models.PositiveSmallIntegerField("success threshold (%)", default=100)
     groups = models.ManyToManyField(
         ProtectionGroup, through="recovery.PlanWaveGroup", related_name="+"
     )
@@ -66,6 +76,13 @@ class PlanWave(models.Model):
             models.CheckConstraint(
                 condition=Q(position__gte=1), name="recovery_positions_count_from_1"
             ),
+            models.CheckConstraint(
+                condition=Q(success_threshold__gte=1, success_threshold__lte=100),
+                name="recovery_threshold_is_a_percentage",
+            ),
+            models.CheckConstraint(
+                condition=Q(wait__gte=timedelta(0)), name="recovery_no_wait_is_negative"
+            ),
         )
 
     def __str__(self) -> str:
@@ -73,10 +90,16 @@ class PlanWave(models.Model):
 
 
 class PlanWaveGroup(models.Model):
-    """That a wave launches a group. A group that a plan needs cannot be deleted."""
+    """That a wave launches a group. A group that a plan needs cannot be deleted.
+
+    `server_ids` are DRS's ids of those of its servers that are launched, all if empty;
+    `optional_server_ids` of those whose failure does not fail the wave.
+    """
 
     wave = models.ForeignKey(PlanWave, on_delete=models.CASCADE, related_name="+")
     group = models.ForeignKey(ProtectionGroup, on_delete=models.PROTECT, related_name="+")
+    server_ids = ArrayField(models.CharField(max_length=19), default=list, blank=True)
+    optional_server_ids = ArrayField(models.CharField(max_length=19), default=list, blank=True)
 
     class Meta:
         constraints = (
