@@ -197,3 +197,15 @@ class NoSuchVersion(DomainError):
 
     def __init__(self, group: object, number: int) -> None:
         super().__init__(f"{group} has no version {number}.", version=number)
+
+
+class MissingParameter(InvalidInput):
+    """What a question cannot be answered without."""
+
+    known_as = "MISSING_PARAMETER"
+
+
+class InvalidParameter(InvalidInput):
+    """What a question cannot be answered with."""
+
+    known_as = "INVALID_PARAMETER"

@@ -11,6 +11,7 @@ from django.db.models import (
     Exists,
     IntegerField,
     OuterRef,
+    Prefetch,
     Q,
     QuerySet,
     Subquery,
@@ -23,6 +24,7 @@ from drportal.access import Anybody, allowed, visible
 from protection.choices import Readiness, RegionStatus, Selection, SyncKind
 from protection.models import (
     AccountRegion,
+    GroupHold,
     GroupMember,
     ProtectionGroup,
     SourceServer,
@@ -132,7 +134,9 @@ def with_other_groups(servers: QuerySet[SourceServer], *, besides: UUID | None) 
 
     The names are told whoever asks: a server that two groups want is a matter for both owners.
     """
-    others = groups_with(_Around).exclude(pk=besides)
+    others = groups_with(_Around)
+    if besides is not None:
+        others = others.exclude(pk=besides)
     return servers.annotate(others=ArraySubquery(others.order_by("name").values("name")))
 
 
@@ -164,3 +168,10 @@ def _counted(with_tags: QuerySet[SourceServer], by_hand: QuerySet[SourceServer])
 
     by_tags = When(selection=Selection.TAGS, then=count(with_tags))
     return Case(by_tags, default=count(by_hand), output_field=IntegerField())
+
+
+def whole_groups(groups: QuerySet[ProtectionGroup]) -> QuerySet[Any]:
+    """`groups` with all that is shown of one: `with_server_counts`, members, and `open_holds`."""
+    held = GroupHold.objects.filter(released_at=None).order_by("held_at", "id")
+    found = with_server_counts(groups).select_related("account")
+    return found.prefetch_related("members", Prefetch("holds", held, to_attr="open_holds"))

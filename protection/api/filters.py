@@ -50,6 +50,9 @@ class ServerFilters(_Placed):
 class GroupFilters(_Placed):
     """Filters of protection groups."""
 
+    accountId = django_filters.CharFilter(  # noqa: N815  # as the reference spells it
+        field_name="account__account_id", help_text="The same as `account_id`."
+    )
     selection = django_filters.ChoiceFilter(choices=Selection.choices)
     name = django_filters.CharFilter(lookup_expr="iexact")
 
