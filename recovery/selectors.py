@@ -19,6 +19,7 @@ from protection.models import (
     RecoveryInstance,
     SourceServer,
 )
+from protection.selectors import groups_for
 from recovery.models import (
     Execution,
     ExecutionEvent,
@@ -41,6 +42,12 @@ def plans_for(user: Anybody, *permissions: PlanPermission) -> QuerySet[RecoveryP
     see, which are those to which they may do anything at all.
     """
     return visible(user, *(permissions or PlanPermission), among=RecoveryPlan.objects.all())
+
+
+def unseen_groups(user: Anybody, group_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of some groups that `user` may not see, or that are not there."""
+    named = set(group_ids)
+    return named - set(groups_for(user).filter(pk__in=named).values_list("pk", flat=True))
 
 
 def executions_for(user: Anybody) -> QuerySet[Execution]:
@@ -84,6 +91,14 @@ def whole(executions: QuerySet[Execution]) -> QuerySet[Execution]:
 def _version_of_execution() -> QuerySet[PlanVersion]:
     """The version that an execution carries out; its plan may have other objectives by now."""
     return PlanVersion.objects.filter(plan=OuterRef("plan"), number=OuterRef("plan_version"))
+
+
+def rto_deadline(execution: Any) -> datetime | None:
+    """By when an execution of `whole` is to have ended, by its plan's RTO; None without one."""
+    if execution.rto_seconds is None:
+        return None
+    requested: datetime = execution.created_at
+    return requested + timedelta(seconds=execution.rto_seconds)
 
 
 def _with_watches(jobs: QuerySet[LaunchJob]) -> QuerySet[LaunchJob]:
