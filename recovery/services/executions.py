@@ -1,9 +1,10 @@
 """Executions: starting them, and what people ask of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -14,9 +15,10 @@ from drportal.jobs import hint
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint, correlation_id
 from protection.models import ProtectionGroup, SourceServer
-from protection.selectors import readiness_of, regions_by_key, servers_chosen
+from protection.selectors import readiness_of, regions_by_key
 from protection.services import holds
 from recovery.errors import (
+    ChosenServersGone,
     ConfirmationNeeded,
     ExecutionEnded,
     GateNotReached,
@@ -35,16 +37,19 @@ from recovery.models import (
     Wave,
     WaveServer,
 )
+from recovery.selectors import servers_by_group, with_waves
 from recovery.services.events import note
+from recovery.services.plan_rules import launched_of
 from recovery.states import EXECUTION, ExecutionState, Kind, WaveState
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """A wave of the plan with the servers that its groups hold now."""
+    """A wave of the plan with the servers that it launches, as its groups hold them now."""
 
     wave: PlanWave
     servers: tuple[tuple[ProtectionGroup, SourceServer], ...]
+    optional: frozenset[tuple[ProtectionGroup, str]]
 
 
 def start(
@@ -58,8 +63,9 @@ def start(
     """Begin to carry out `plan`, as it is now, and hold its servers for it.
 
     The database decides between two who start at once. Raises PlanAlreadyRunning, ServersHeld,
-    ServersNotReady, ServerTwice, PlanHasNoServers and, for a recovery whose `confirmation` is not
-    the plan's name, ConfirmationNeeded; then nothing is written. Workers do the rest.
+    ServersNotReady, ServerTwice, PlanHasNoServers, ChosenServersGone and, for a recovery whose
+    `confirmation` is not the plan's name, ConfirmationNeeded; then nothing is written. Workers do
+    the rest.
     """
     if kind == Kind.RECOVERY and confirmation.strip() != plan.name:
         raise ConfirmationNeeded(plan)
@@ -175,18 +181,37 @@ def _hold_groups(execution: Execution, plan: RecoveryPlan) -> None:
 
 
 def _resolve(plan: RecoveryPlan) -> list[_Resolved]:
-    waves = plan.waves.order_by("position").prefetch_related("groups__account")
+    waves = list(with_waves(RecoveryPlan.objects.filter(pk=plan.pk)).get().waves.all())
+    entries = {wave: list(wave.entries.all()) for wave in waves}
+    held = servers_by_group(entry.group_id for found in entries.values() for entry in found)
+    _must_hold_the_chosen(entries, held)
     resolved = []
-    for wave in waves:
-        servers = [
-            (group, server)
-            for group in wave.groups.all()
-            for server in servers_chosen(group).select_related("account")
-        ]
+    for wave, found in entries.items():
+        servers = tuple(
+            (entry.group, server)
+            for entry in found
+            for server in launched_of(held[entry.group_id], entry.server_ids)
+        )
         if not servers:
             raise PlanHasNoServers(f"Wave {wave.position} ({wave.name}) has no servers.")
-        resolved.append(_Resolved(wave, tuple(servers)))
+        optional = {(entry.group, pk) for entry in found for pk in entry.optional_server_ids}
+        resolved.append(_Resolved(wave, servers, frozenset(optional)))
     return resolved
+
+
+def _must_hold_the_chosen(
+    entries: Mapping[PlanWave, Sequence[PlanWaveGroup]],
+    held: Mapping[UUID, Sequence[SourceServer]],
+) -> None:
+    """A server that the plan names must not be left out silently."""
+    gone = [
+        (f"wave {wave.position}", entry.group.name, chosen)
+        for wave, found in entries.items()
+        for entry in found
+        for chosen in set(entry.server_ids) - {row.server_id for row in held[entry.group_id]}
+    ]
+    if gone:
+        raise ChosenServersGone(gone)
 
 
 def _must_be_launchable(resolved: Sequence[_Resolved]) -> None:
@@ -214,8 +239,10 @@ def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
             depends_on=entry.wave.depends_on,
             gate=entry.wave.gate,
             gate_instructions=entry.wave.gate_instructions,
+            wait=entry.wave.wait,
             time_limit=entry.wave.time_limit,
-            group_names=sorted({group.name for group in entry.wave.groups.all()}),
+            success_threshold=entry.wave.success_threshold,
+            group_names=sorted({held.group.name for held in entry.wave.entries.all()}),
         )
         for entry in resolved
     )
@@ -229,6 +256,7 @@ def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
             name=server.name,
             os=server.os,
             group_name=group.name,
+            critical=(group, server.server_id) not in entry.optional,
         )
         for wave, entry in zip(waves, resolved, strict=True)
         for group, server in entry.servers
