@@ -101,14 +101,14 @@ class Network:
 
     def _holder(self, item: dict[str, Any]) -> AddressHolder:
         instance_id = item.get("Attachment", {}).get("InstanceId", "")
-        tags = _tags(item.get("TagSet", []))
+        tags = tag_pairs(item.get("TagSet", []))
         if instance_id:
             filters = [{"Name": "instance-id", "Values": [instance_id]}]
             for reservation in self._all(
                 "describe_instances", "DescribeInstances", "Reservations", filters
             ):
                 for instance in reservation.get("Instances", []):
-                    tags = _tags(instance.get("Tags", []))
+                    tags = tag_pairs(instance.get("Tags", []))
         return AddressHolder(
             interface_id=item["NetworkInterfaceId"],
             instance_id=instance_id,
@@ -130,7 +130,7 @@ def _subnet(item: dict[str, Any]) -> Subnet:
         vpc_id=item.get("VpcId", ""),
         availability_zone=item.get("AvailabilityZone", ""),
         cidr=item.get("CidrBlock", ""),
-        name=_tags(item.get("Tags", [])).get("Name", ""),
+        name=tag_pairs(item.get("Tags", [])).get("Name", ""),
         free_addresses=item.get("AvailableIpAddressCount"),
     )
 
@@ -144,5 +144,6 @@ def _security_group(item: dict[str, Any]) -> SecurityGroup:
     )
 
 
-def _tags(listed: list[dict[str, str]]) -> dict[str, str]:
+def tag_pairs(listed: list[dict[str, str]]) -> dict[str, str]:
+    """EC2's list of keys and values as pairs."""
     return {tag["Key"]: tag.get("Value", "") for tag in listed}
