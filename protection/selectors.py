@@ -1,14 +1,29 @@
 """Questions about what is protected. Each costs a fixed number of queries."""
 
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from drportal.access import Anybody, allowed, visible
-from protection.choices import Readiness, RegionStatus, SyncKind
+from protection.choices import Readiness, RegionStatus, Selection, SyncKind
 from protection.models import (
     AccountRegion,
+    GroupMember,
     ProtectionGroup,
     SourceServer,
     SyncRun,
@@ -92,3 +107,60 @@ def regions_by_key() -> dict[tuple[object, str], AccountRegion]:
 def last_sync(kind: SyncKind) -> SyncRun | None:
     """The latest run of a sync, or None if it never ran."""
     return SyncRun.objects.filter(kind=kind).order_by("-started_at").first()
+
+
+class _Around:
+    """The server of the query around, as far as it decides which groups hold it."""
+
+    pk, account_id, region = OuterRef("pk"), OuterRef("account_id"), OuterRef("region")
+    tags = OuterRef("tags")
+
+
+def groups_with(server: SourceServer | type[_Around]) -> QuerySet[ProtectionGroup]:
+    """The groups that hold `server`, by hand or by its tags: `servers_chosen`, asked backwards."""
+    by_tags = Q(
+        selection=Selection.TAGS,
+        account_id=server.account_id,
+        region=server.region,
+        tags__contained_by=server.tags,
+    )
+    return ProtectionGroup.objects.filter(Q(members__server=server.pk) | by_tags)
+
+
+def with_other_groups(servers: QuerySet[SourceServer], *, besides: UUID | None) -> QuerySet[Any]:
+    """`servers`, each with `others`: the names of the groups that hold it, `besides` apart.
+
+    The names are told whoever asks: a server that two groups want is a matter for both owners.
+    """
+    others = groups_with(_Around).exclude(pk=besides)
+    return servers.annotate(others=ArraySubquery(others.order_by("name").values("name")))
+
+
+def with_server_counts(groups: QuerySet[ProtectionGroup]) -> QuerySet[Any]:
+    """`groups`, each with `server_total`, the servers that it holds now, and `shared_total`, those
+    of them that other groups hold too.
+    """
+    with_tags = SourceServer.objects.filter(
+        account_id=OuterRef("account_id"),
+        region=OuterRef("region"),
+        tags__contains=OuterRef("tags"),
+    )
+    members = GroupMember.objects.filter(group_id=OuterRef(OuterRef("pk")))
+    by_hand = SourceServer.objects.filter(pk__in=members.values("server_id"))
+    elsewhere = Exists(groups_with(_Around).exclude(pk=OuterRef(OuterRef("pk"))))
+    return groups.annotate(
+        server_total=_counted(with_tags, by_hand),
+        shared_total=_counted(with_tags.filter(elsewhere), by_hand.filter(elsewhere)),
+    )
+
+
+def _counted(with_tags: QuerySet[SourceServer], by_hand: QuerySet[SourceServer]) -> Case:
+    """How many servers a group of the query around has, by the way in which it chooses them."""
+
+    def count(rows: QuerySet[SourceServer]) -> Coalesce:
+        # All are of one account, so this groups them into one row.
+        totals = rows.order_by().values("account_id").annotate(n=Count("pk")).values("n")
+        return Coalesce(Subquery(totals), 0)
+
+    by_tags = When(selection=Selection.TAGS, then=count(with_tags))
+    return Case(by_tags, default=count(by_hand), output_field=IntegerField())

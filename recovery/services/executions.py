@@ -15,6 +15,7 @@ from drportal.mirror.services import mark
 from drportal.observability import checkpoint, correlation_id
 from protection.models import ProtectionGroup, SourceServer
 from protection.selectors import readiness_of, regions_by_key, servers_chosen
+from protection.services import holds
 from recovery.errors import (
     ConfirmationNeeded,
     ExecutionEnded,
@@ -28,6 +29,7 @@ from recovery.errors import (
 from recovery.models import (
     Execution,
     PlanWave,
+    PlanWaveGroup,
     RecoveryPlan,
     ServerClaim,
     Wave,
@@ -64,6 +66,7 @@ def start(
     with transaction.atomic():
         plan = RecoveryPlan.objects.select_for_update().get(pk=plan.pk)
         execution = _create(plan, kind=kind, reason=reason, actor=actor)
+        _hold_groups(execution, plan)
         resolved = _resolve(plan)
         _must_be_launchable(resolved)
         _snapshot(execution, resolved)
@@ -164,6 +167,13 @@ def _create(plan: RecoveryPlan, *, kind: Kind, reason: str, actor: Actor) -> Exe
         raise PlanAlreadyRunning(plan, running.pk if running else "unknown") from error
 
 
+def _hold_groups(execution: Execution, plan: RecoveryPlan) -> None:
+    """Keep every group of the plan as it is until its waves have started, each wave's all."""
+    needed = PlanWaveGroup.objects.filter(wave__plan=plan).values("group_id")
+    groups = ProtectionGroup.objects.filter(pk__in=needed)
+    holds.hold(groups, holder_id=execution.pk, holder=str(execution))
+
+
 def _resolve(plan: RecoveryPlan) -> list[_Resolved]:
     waves = plan.waves.order_by("position").prefetch_related("groups__account")
     resolved = []
@@ -205,7 +215,7 @@ def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
             gate=entry.wave.gate,
             gate_instructions=entry.wave.gate_instructions,
             time_limit=entry.wave.time_limit,
-            group_names=sorted({group.name for group, _ in entry.servers}),
+            group_names=sorted({group.name for group in entry.wave.groups.all()}),
         )
         for entry in resolved
     )

@@ -10,7 +10,8 @@ from audit.services import record, record_failure
 from drportal.actor import PORTAL
 from drportal.mirror.services import mark
 from drportal.state import move, move_all
-from protection.models import TargetAccount
+from protection.models import ProtectionGroup, TargetAccount
+from protection.services import holds
 from recovery.engine import quota, steps
 from recovery.models import Execution, LaunchJob, ServerClaim, Wave, WaveServer
 from recovery.services.events import note
@@ -78,6 +79,7 @@ def _(step: steps.Finish, execution: Execution) -> None:
     now = timezone.now()
     move(execution, step.state, lifecycle=EXECUTION, finished_at=now, due_at=None, message="")
     release_claims(execution)
+    holds.release(holder_id=execution.pk)
     label = ExecutionState(execution.state).label
     note(execution, "execution.ended", f"{execution.get_kind_display()} ended: {label.lower()}.")
     write = record if step.state in _NO_FAILURE else record_failure
@@ -105,6 +107,7 @@ def _(step: steps.LaunchWave, execution: Execution) -> None:
     deadline = now + wave.time_limit
     move(wave, WaveState.LAUNCHING, lifecycle=WAVE, started_at=now, deadline_at=deadline)
     _queue_jobs(wave)
+    _release_groups(execution)
     servers = wave.servers.count()
     note(execution, "wave.started", f"{_title(wave)} starts, with {servers} servers.", wave=wave)
 
@@ -166,6 +169,15 @@ def release_claims(execution: Execution) -> None:
     ServerClaim.objects.filter(pk__in=free).update(released_at=timezone.now())
 
 
+def _release_groups(execution: Execution) -> None:
+    """Let go of every group that no wave has yet to start with. By name: a held group keeps it."""
+    ahead = Wave.objects.filter(
+        execution=execution, state__in=[WaveState.PENDING, WaveState.WAITING]
+    )
+    needed = {name for names in ahead.values_list("group_names", flat=True) for name in names}
+    holds.release(holder_id=execution.pk, groups=ProtectionGroup.objects.exclude(name__in=needed))
+
+
 def _queue_jobs(wave: Wave) -> None:
     by_place: dict[tuple[str, str], list[WaveServer]] = {}
     for server in wave.servers.order_by("account_id", "region", "name", "id"):
@@ -209,6 +221,7 @@ def _end_unstarted(
     ended = {"message": message, "finished_at": now}
     pending = ServerState.PENDING
     move_all(wave.servers.all(), servers_to, lifecycle=SERVER, source=pending, **ended)
+    _release_groups(execution)
     note(execution, f"wave.{to.lower()}", f"{_title(wave)}: {message}", wave=wave)
 
 
