@@ -70,9 +70,7 @@ def template_change(wanted: Mapping[str, Any], data: Mapping[str, Any]) -> Templ
     return TemplateChange(members, frozenset(gone))
 
 
-def _written(
-    wanted: Mapping[str, Any], there: Mapping[str, Any], place: Place
-) -> dict[str, Any]:
+def _written(wanted: Mapping[str, Any], there: Mapping[str, Any], place: Place) -> dict[str, Any]:
     new = deepcopy(dict(there))
     for name, value in wanted.items():
         field = BY_NAME[name]

@@ -236,7 +236,9 @@ def checked(values: Mapping[str, Any], *, level: SettingsLevel) -> Values:
         if field is None or value is None:
             continue
         if level not in field.levels:
-            levels = " or ".join(each.label.lower() for each in SettingsLevel if each in field.levels)
+            levels = " or ".join(
+                each.label.lower() for each in SettingsLevel if each in field.levels
+            )
             message = f"{field.label} is set for a {levels}, not for the {level.label.lower()}."
             problems.append(Problem(name, "FIELD_NOT_AT_THIS_LEVEL", message))
             continue

@@ -95,13 +95,13 @@ def _settle_launch_into(found: dict[str, Setting]) -> None:
         return
     found.pop(_STATIC, None)  # the instance keeps the address that it has
     for name in (_COPY_TAGS, _COPY_IP):  # DRS refuses them (DRS user guide)
-        found[name] = _forced(found.get(name), False, into.level, _INTO)
+        found[name] = _forced(found.get(name), value=False, by=into, because=_INTO)
 
 
 def _settle_address(found: dict[str, Setting]) -> None:
     static = found.get(_STATIC)
     if static is not None:
-        found[_COPY_IP] = _forced(found.get(_COPY_IP), False, static.level, _STATIC)
+        found[_COPY_IP] = _forced(found.get(_COPY_IP), value=False, by=static, because=_STATIC)
 
 
 def _settle_type(found: dict[str, Setting]) -> None:
@@ -113,10 +113,10 @@ def _settle_type(found: dict[str, Setting]) -> None:
     if sizing is not None and sizes and _WIDTH[sizing.level] < _WIDTH[wanted.level]:
         del found[_TYPE]
         return
-    found[_SIZING] = _forced(sizing, "NONE", wanted.level, _TYPE)
+    found[_SIZING] = _forced(sizing, value="NONE", by=wanted, because=_TYPE)
 
 
-def _forced(there: Setting | None, value: Any, level: SettingsLevel, because: str) -> Setting:
+def _forced(there: Setting | None, *, value: Any, by: Setting, because: str) -> Setting:
     if there is not None and there.value == value:
         return there
-    return Setting(value, level, because)
+    return Setting(value, by.level, because)
