@@ -165,6 +165,16 @@ class AppliedState(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
 
 
+APPLIED = Lifecycle(
+    {
+        AppliedState.PENDING: {AppliedState.APPLIED, AppliedState.FAILED, AppliedState.UNKNOWN},
+        AppliedState.APPLIED: set(),
+        AppliedState.FAILED: set(),
+        AppliedState.UNKNOWN: set(),
+    }
+)
+
+
 class DriftState(models.TextChoices):
     """Whether DRS and EC2 hold what the launch settings say. UNKNOWN means not looked at, or that
     AWS did not answer.

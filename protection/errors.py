@@ -209,3 +209,53 @@ class InvalidParameter(InvalidInput):
     """What a question cannot be answered with."""
 
     known_as = "INVALID_PARAMETER"
+class InvalidLaunchSettings(InvalidInput):
+    """Launch settings that cannot be kept. What an address collides with stands beside the code of
+    its complaint, as `conflictingResource`.
+    """
+
+    known_as = "INVALID_LAUNCH_CONFIG"
+
+    def __init__(self, complaints: Iterable[Mapping[str, Any]]) -> None:
+        errors = [dict(complaint) for complaint in complaints]
+        told = " ".join(str(error["message"]) for error in errors[:5])
+        more = f" There are {len(errors) - 5} more." if len(errors) > 5 else ""  # noqa: PLR2004  # as above
+        DomainError.__init__(self, told + more, errors=errors)
+
+
+class LaunchSettingsChanged(DomainError):
+    """Somebody else saved the launch settings, or those that they build on, first."""
+
+    code = "protection.launch_settings_changed"
+    kind = Kind.CONFLICT
+    known_as = "VERSION_CONFLICT"
+
+    def __init__(self, settings: object, *, yours: int, current: int) -> None:
+        super().__init__(
+            f"The {settings} were changed meanwhile: you began with version {yours}, and they are "
+            f"at version {current} now.",
+            yours=yours,
+            current=current,
+        )
+
+
+class ApplyInProgress(DomainError):
+    """One applying of a group's launch settings at a time."""
+
+    code = "protection.apply_in_progress"
+    kind = Kind.CONFLICT
+    known_as = "SYNC_IN_PROGRESS"
+
+    def __init__(self, apply: object, *, apply_id: object) -> None:
+        super().__init__(
+            f"The {apply} are being applied already. One that stops is taken over by itself.",
+            apply_id=str(apply_id),
+        )
+
+
+class NothingToApply(DomainError):
+    """There is no launch setting, or no server, that could be applied."""
+
+    code = "protection.nothing_to_apply"
+    kind = Kind.INVALID
+    known_as = "INVALID_STATE"

@@ -10,4 +10,18 @@ SCHEDULES = (
         queue="sync",
         expires=240,
     ),
+    Schedule(
+        "Launch settings to apply",
+        task="protection.apply_due_launch_settings",
+        every=30,
+        queue="sync",
+        expires=25,
+    ),
+    Schedule(
+        "Drift of launch settings",
+        task="protection.check_all_launch_drift",
+        every=86_400,
+        queue="sync",
+        expires=43_200,
+    ),
 )

@@ -1,5 +1,7 @@
 """Questions about what is protected. Each costs a fixed number of queries."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,17 +23,26 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from drportal.access import Anybody, allowed, visible
-from protection.choices import Readiness, RegionStatus, Selection, SyncKind
+from protection.choices import (
+    Combination,
+    Readiness,
+    RegionStatus,
+    Selection,
+    SettingsLevel,
+    SyncKind,
+)
 from protection.models import (
     AccountRegion,
     GroupHold,
     GroupMember,
+    LaunchSettings,
     ProtectionGroup,
     SourceServer,
     SyncRun,
     TargetAccount,
 )
 from protection.permissions import AccountPermission, GroupPermission, ServerPermission
+from protection.rules.launch import Layers
 from protection.rules.readiness import Verdict, verdict
 from protection.rules.selection import matching
 
@@ -175,3 +186,34 @@ def whole_groups(groups: QuerySet[ProtectionGroup]) -> QuerySet[Any]:
     held = GroupHold.objects.filter(released_at=None).order_by("held_at", "id")
     found = with_server_counts(groups).select_related("account")
     return found.prefetch_related("members", Prefetch("holds", held, to_attr="open_holds"))
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchLevels:
+    """The launch settings that bear on a group, as they are kept; None or absent where none are."""
+
+    installation: LaunchSettings | None
+    group: LaunchSettings | None
+    servers: Mapping[UUID, LaunchSettings]
+
+    def layers(self, server_id: UUID | None = None) -> Layers:
+        """What each level sets for one server, or, without one, for the group."""
+        own = self.servers.get(server_id) if server_id else None
+        return Layers(
+            installation=self.installation.values if self.installation else {},
+            group=self.group.values if self.group else {},
+            server=own.values if own else {},
+            combination=Combination(own.combination) if own else Combination.ADD,
+        )
+
+
+def launch_levels(group: ProtectionGroup) -> LaunchLevels:
+    """The launch settings of the installation, of `group`, and of servers in it. One query."""
+    bearing = LaunchSettings.objects.filter(Q(group=group) | Q(level=SettingsLevel.INSTALLATION))
+    found = list(bearing.select_related("server"))
+    wide = {row.level: row for row in found if row.server_id is None}
+    return LaunchLevels(
+        installation=wide.get(SettingsLevel.INSTALLATION),
+        group=wide.get(SettingsLevel.GROUP),
+        servers={row.server_id: row for row in found if row.server_id is not None},
+    )

@@ -1,13 +1,15 @@
 """Protection's scheduled jobs."""
 
 import logging
+from uuid import UUID
 
 from celery import shared_task
 
-from drportal.actor import SCHEDULE
-from drportal.jobs import Job
+from drportal.actor import PORTAL, SCHEDULE
+from drportal.jobs import Job, hint
 from protection.errors import SyncAlreadyRunning
-from protection.services import inventory
+from protection.models import ProtectionGroup
+from protection.services import inventory, launch_apply, launch_drift
 
 logger = logging.getLogger(__name__)
 
@@ -19,3 +21,30 @@ def sync_inventory(**_: object) -> None:
         inventory.sync(actor=SCHEDULE)
     except SyncAlreadyRunning as running:
         logger.info("%s", running.detail)
+
+
+@shared_task(base=Job, name="protection.apply_launch_settings")
+def apply_launch_settings(*, apply_id: str, **_: object) -> None:
+    """Apply a group's launch settings to those of its servers that are left."""
+    launch_apply.carry_out(UUID(apply_id), actor=PORTAL)
+
+
+@shared_task(base=Job, name="protection.apply_due_launch_settings")
+def apply_due_launch_settings(**_: object) -> None:
+    """Go on with what a lost message, a dead worker or a busy AWS has left undone."""
+    for apply_id in launch_apply.due():
+        hint("protection.apply_launch_settings", apply_id=str(apply_id))
+
+
+@shared_task(base=Job, name="protection.check_launch_drift")
+def check_launch_drift(*, group_id: str, **_: object) -> None:
+    """Compare a group's launch settings with what DRS and EC2 hold."""
+    group = ProtectionGroup.objects.select_related("account").filter(pk=group_id).first()
+    if group is not None:
+        launch_drift.check(group, actor=PORTAL)
+
+
+@shared_task(base=Job, name="protection.check_all_launch_drift")
+def check_all_launch_drift(**_: object) -> None:
+    """Ask for that of every group of which anything is set."""
+    launch_drift.ask_for_all()
