@@ -88,3 +88,33 @@ class SyncAlreadyRunning(DomainError):
 
     def __init__(self, run: object) -> None:
         super().__init__(f"A sync of this kind is running already: {run}.")
+
+
+class StagingAccountAlreadyLinked(DomainError):
+    """The target has the staging account already."""
+
+    code = "protection.staging_account_already_linked"
+    kind = Kind.CONFLICT
+    known_as = "STAGING_ACCOUNT_EXISTS"
+
+    def __init__(self, target: object, account_id: str) -> None:
+        super().__init__(
+            f"{target} has the staging account {account_id} already.", account_id=account_id
+        )
+
+
+class StagingAccountDiffers(DomainError):
+    """The staging account is known, through another target, and not as it is given now."""
+
+    code = "protection.staging_account_differs"
+    kind = Kind.CONFLICT
+
+    def __init__(self, account_id: str, fields: Iterable[str]) -> None:
+        differing = sorted(fields)
+        words = " and ".join(field.replace("_", " ").replace("arn", "ARN") for field in differing)
+        super().__init__(
+            f"Staging account {account_id} serves another target already, with another {words}. "
+            "Leave that out to link it as it is known, or edit the staging account.",
+            account_id=account_id,
+            fields=differing,
+        )

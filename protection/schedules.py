@@ -10,4 +10,11 @@ SCHEDULES = (
         queue="sync",
         expires=240,
     ),
+    Schedule(
+        "Staging accounts",
+        task="protection.sync_staging",
+        every=900,
+        queue="sync",
+        expires=840,
+    ),
 )

@@ -11,10 +11,16 @@ from protection.models import (
     AccountRegion,
     ProtectionGroup,
     SourceServer,
+    StagingAccount,
     SyncRun,
     TargetAccount,
 )
-from protection.permissions import AccountPermission, GroupPermission, ServerPermission
+from protection.permissions import (
+    AccountPermission,
+    GroupPermission,
+    ServerPermission,
+    StagingPermission,
+)
 from protection.rules.readiness import Verdict, verdict
 from protection.rules.selection import matching
 
@@ -92,3 +98,17 @@ def regions_by_key() -> dict[tuple[object, str], AccountRegion]:
 def last_sync(kind: SyncKind) -> SyncRun | None:
     """The latest run of a sync, or None if it never ran."""
     return SyncRun.objects.filter(kind=kind).order_by("-started_at").first()
+
+
+def staging_accounts_for(user: Anybody) -> QuerySet[StagingAccount]:
+    """The staging accounts that `user` may see: all, or those of the targets that they may see."""
+    if user.is_authenticated and allowed(user, StagingPermission.VIEW):
+        return StagingAccount.objects.all()
+    seen = accounts_for(user).order_by().values("pk")
+    return StagingAccount.objects.filter(links__target__in=seen).distinct()
+
+
+def may_change_staging(user: Anybody, staging: StagingAccount) -> bool:
+    """May `user` change what every target of the staging account relies on?"""
+    targets = staging.targets.all()
+    return all(allowed(user, AccountPermission.CHANGE, target) for target in targets)
