@@ -113,6 +113,10 @@ class ExtensionState(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
 
 
+# A listing of DRS says how a server stands, whatever was thought before.
+EXTENSION = Lifecycle({state: set(ExtensionState) for state in ExtensionState})
+
+
 class SettingsLevel(models.TextChoices):
     """Whose launch settings they are. A narrower level goes before a wider one."""
 

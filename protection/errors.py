@@ -209,6 +209,8 @@ class InvalidParameter(InvalidInput):
     """What a question cannot be answered with."""
 
     known_as = "INVALID_PARAMETER"
+
+
 class InvalidLaunchSettings(InvalidInput):
     """Launch settings that cannot be kept. What an address collides with stands beside the code of
     its complaint, as `conflictingResource`.
@@ -259,3 +261,33 @@ class NothingToApply(DomainError):
     code = "protection.nothing_to_apply"
     kind = Kind.INVALID
     known_as = "INVALID_STATE"
+
+
+class StagingAccountAlreadyLinked(DomainError):
+    """The target has the staging account already."""
+
+    code = "protection.staging_account_already_linked"
+    kind = Kind.CONFLICT
+    known_as = "STAGING_ACCOUNT_EXISTS"
+
+    def __init__(self, target: object, account_id: str) -> None:
+        super().__init__(
+            f"{target} has the staging account {account_id} already.", account_id=account_id
+        )
+
+
+class StagingAccountDiffers(DomainError):
+    """The staging account is known, through another target, and not as it is given now."""
+
+    code = "protection.staging_account_differs"
+    kind = Kind.CONFLICT
+
+    def __init__(self, account_id: str, fields: Iterable[str]) -> None:
+        differing = sorted(fields)
+        words = " and ".join(field.replace("_", " ").replace("arn", "ARN") for field in differing)
+        super().__init__(
+            f"Staging account {account_id} serves another target already, with another {words}. "
+            "Leave that out to link it as it is known, or edit the staging account.",
+            account_id=account_id,
+            fields=differing,
+        )

@@ -24,4 +24,11 @@ SCHEDULES = (
         queue="sync",
         expires=43_200,
     ),
+    Schedule(
+        "Staging accounts",
+        task="protection.sync_staging",
+        every=900,
+        queue="sync",
+        expires=840,
+    ),
 )

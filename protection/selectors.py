@@ -38,10 +38,16 @@ from protection.models import (
     LaunchSettings,
     ProtectionGroup,
     SourceServer,
+    StagingAccount,
     SyncRun,
     TargetAccount,
 )
-from protection.permissions import AccountPermission, GroupPermission, ServerPermission
+from protection.permissions import (
+    AccountPermission,
+    GroupPermission,
+    ServerPermission,
+    StagingPermission,
+)
 from protection.rules.launch import Layers
 from protection.rules.readiness import Verdict, verdict
 from protection.rules.selection import matching
@@ -217,3 +223,17 @@ def launch_levels(group: ProtectionGroup) -> LaunchLevels:
         group=wide.get(SettingsLevel.GROUP),
         servers={row.server_id: row for row in found if row.server_id is not None},
     )
+
+
+def staging_accounts_for(user: Anybody) -> QuerySet[StagingAccount]:
+    """The staging accounts that `user` may see: all, or those of the targets that they may see."""
+    if user.is_authenticated and allowed(user, StagingPermission.VIEW):
+        return StagingAccount.objects.all()
+    seen = accounts_for(user).order_by().values("pk")
+    return StagingAccount.objects.filter(links__target__in=seen).distinct()
+
+
+def may_change_staging(user: Anybody, staging: StagingAccount) -> bool:
+    """May `user` change what every target of the staging account relies on?"""
+    targets = staging.targets.all()
+    return all(allowed(user, AccountPermission.CHANGE, target) for target in targets)

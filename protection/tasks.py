@@ -9,7 +9,7 @@ from drportal.actor import PORTAL, SCHEDULE
 from drportal.jobs import Job, hint
 from protection.errors import SyncAlreadyRunning
 from protection.models import ProtectionGroup
-from protection.services import inventory, launch_apply, launch_drift
+from protection.services import inventory, launch_apply, launch_drift, staging_sync
 
 logger = logging.getLogger(__name__)
 
@@ -48,3 +48,12 @@ def check_launch_drift(*, group_id: str, **_: object) -> None:
 def check_all_launch_drift(**_: object) -> None:
     """Ask for that of every group of which anything is set."""
     launch_drift.ask_for_all()
+
+
+@shared_task(base=Job, name="protection.sync_staging")
+def sync_staging(**_: object) -> None:
+    """Extend what may be extended from the staging accounts of every target."""
+    try:
+        staging_sync.sync(actor=SCHEDULE)
+    except SyncAlreadyRunning as running:
+        logger.info("%s", running.detail)

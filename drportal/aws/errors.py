@@ -93,6 +93,7 @@ _BY_CODE = {
     "InvalidInstanceID.NotFound": Failure.NOT_FOUND,
     "InvalidLaunchTemplateId.NotFound": Failure.NOT_FOUND,
     "InvalidLaunchTemplateId.VersionNotFound": Failure.NOT_FOUND,
+    "NotFoundException": Failure.NOT_FOUND,
     "ServiceQuotaExceededException": Failure.QUOTA,
     "LimitExceededException": Failure.QUOTA,
     "ValidationException": Failure.INVALID,

@@ -151,7 +151,9 @@ def test_a_deleted_plan_leaves_its_executions(root):
     assert not PlanVersion.objects.exists()
 
 
-@pytest.mark.parametrize(("query", "count"), [("search=ALPH", 2), ("name=Alpha", 2), ("nameExact=Alpha", 1), ("", 3)])
+@pytest.mark.parametrize(
+    ("query", "count"), [("search=ALPH", 2), ("name=Alpha", 2), ("nameExact=Alpha", 1), ("", 3)]
+)
 def test_filters_of_plans(root, query, count):
     for name in ("alpha", "alphabet", "beta"):
         plan_of(name=name)
