@@ -1,25 +1,35 @@
 """Questions about what is protected. Each costs a fixed number of queries."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from drportal.access import Anybody, allowed, visible
 from protection.choices import Readiness, RegionStatus, SyncKind
 from protection.models import (
     AccountRegion,
     ProtectionGroup,
+    RecoveryInstance,
     SourceServer,
     SyncRun,
+    TagSyncSettings,
     TargetAccount,
 )
-from protection.permissions import AccountPermission, GroupPermission, ServerPermission
+from protection.permissions import (
+    AccountPermission,
+    GroupPermission,
+    InstancePermission,
+    ServerPermission,
+)
 from protection.rules.readiness import Verdict, verdict
 from protection.rules.selection import matching
 
 # Four missed syncs: older facts do not say what is so now.
 STALE_AFTER = timedelta(minutes=20)
+INSTANCES_STALE_AFTER = timedelta(minutes=40)
 
 
 def accounts_for(user: Anybody) -> QuerySet[TargetAccount]:
@@ -92,3 +102,28 @@ def regions_by_key() -> dict[tuple[object, str], AccountRegion]:
 def last_sync(kind: SyncKind) -> SyncRun | None:
     """The latest run of a sync, or None if it never ran."""
     return SyncRun.objects.filter(kind=kind).order_by("-started_at").first()
+
+
+def instances_for(user: Anybody) -> QuerySet[RecoveryInstance]:
+    """The recovery instances that `user` may see: all, or those of the accounts they may see."""
+    if user.is_authenticated and allowed(user, InstancePermission.VIEW):
+        return RecoveryInstance.objects.all()
+    return RecoveryInstance.objects.filter(account__in=accounts_for(user).order_by())
+
+
+def tag_sync_settings() -> TagSyncSettings:
+    """How the tag sync works; the defaults while nobody has saved anything."""
+    return TagSyncSettings.objects.first() or TagSyncSettings()
+
+
+def schedule_of(task: str) -> Any:
+    """Beat's entry for a task, or None."""
+    found = PeriodicTask.objects.filter(task=task).select_related("interval")
+    return found.order_by("id").first()
+
+
+def seconds_between(schedule: Any) -> int | None:
+    """How many seconds apart a task of beat is sent; None if it follows no interval."""
+    if schedule is None or schedule.interval is None:
+        return None
+    return int(schedule.interval.schedule.run_every.total_seconds()) or None

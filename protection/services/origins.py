@@ -25,6 +25,8 @@ from protection.rules.regions import status_of
 from protection.services import asking
 from protection.services.sync_runs import Tally
 
+Ways = Mapping[str, Account]
+
 _FRESH_FOR = timedelta(hours=1)
 _COLUMNS = tuple(instance_facts(None))
 
@@ -44,27 +46,51 @@ class Told:
         return SkipReason.ORIGIN_SILENT if origin.place in self.silent else ""
 
 
+@dataclass(slots=True)
+class _Placed:
+    """Origins sorted by where they are, with how to get there."""
+
+    by_scope: dict[Scope, list[str]]
+    not_registered: set[str]
+
+
 @reaches_outside
 def ask(origins: Iterable[Origin], *, alive: Callable[[], None]) -> Told:
     """Ask EC2 of each origin account and Region for its instances, in batches of 100."""
-    told = Told()
-    ways = _ways_in()
-    by_place: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for origin in sorted(set(origins)):
-        if origin.account_id in ways:
-            by_place[origin.place].append(origin.instance_id)
-        else:
-            told.not_registered.add(origin.account_id)
-    questions = [
-        (Scope(ways[account_id], region), instance_ids)
-        for (account_id, region), instance_ids in by_place.items()
-    ]
-    for scope, answered in asking.ask_all(questions, _ask, alive=alive):
-        if isinstance(answered, AwsError):
-            told.silent[scope.key] = answered
-        else:
-            told.instances |= {Origin(*scope.key, key): each for key, each in answered.items()}
+    placed = _placed(origins, ways_in())
+    told = Told(not_registered=placed.not_registered)
+    for answered in asking.ask_all(list(placed.by_scope.items()), _ask, alive=alive):
+        _add(told, *answered)
     return told
+
+
+@reaches_outside
+def ask_in_turn(origins: Iterable[Origin], ways: Ways) -> Told:
+    """The same one after another, in a thread that uses no database; `ways` is of `ways_in`."""
+    placed = _placed(origins, ways)
+    told = Told(not_registered=placed.not_registered)
+    for question in placed.by_scope.items():
+        _add(told, *_ask(question))
+    return told
+
+
+def ways_in() -> Ways:
+    """How to enter each account that we may; the hub is one of the target accounts."""
+    staging = {each.account_id: each.way_in() for each in StagingAccount.objects.all()}
+    targets = TargetAccount.objects.filter(active=True)
+    return staging | {each.account_id: each.way_in() for each in targets}
+
+
+def _placed(origins: Iterable[Origin], ways: Ways) -> _Placed:
+    placed = _Placed({}, set())
+    for origin in sorted(set(origins)):
+        way = ways.get(origin.account_id)
+        if way is None:
+            placed.not_registered.add(origin.account_id)
+        else:
+            scope = Scope(way, origin.region)
+            placed.by_scope.setdefault(scope, []).append(origin.instance_id)
+    return placed
 
 
 def _ask(question: tuple[Scope, list[str]]) -> tuple[Scope, dict[str, Instance] | AwsError]:
@@ -75,11 +101,11 @@ def _ask(question: tuple[Scope, list[str]]) -> tuple[Scope, dict[str, Instance] 
         return scope, error
 
 
-def _ways_in() -> dict[str, Account]:
-    """How to enter each account that we may; the hub is one of the target accounts."""
-    staging = {each.account_id: each.way_in() for each in StagingAccount.objects.all()}
-    targets = TargetAccount.objects.filter(active=True)
-    return staging | {each.account_id: each.way_in() for each in targets}
+def _add(told: Told, scope: Scope, answered: dict[str, Instance] | AwsError) -> None:
+    if isinstance(answered, AwsError):
+        told.silent[scope.key] = answered
+    else:
+        told.instances |= {Origin(*scope.key, key): each for key, each in answered.items()}
 
 
 def refresh(
