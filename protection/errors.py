@@ -291,3 +291,32 @@ class StagingAccountDiffers(DomainError):
             account_id=account_id,
             fields=differing,
         )
+
+
+class TagSyncSettingsChanged(DomainError):
+    """Somebody else saved the settings in between."""
+
+    code = "protection.tag_sync_settings_changed"
+    kind = Kind.CONFLICT
+    known_as = "VERSION_CONFLICT"
+
+    def __init__(self, *, given: int, current: int) -> None:
+        super().__init__(
+            f"The settings were saved by somebody else: they are at version {current}, not at "
+            f"{given}. Look at them again.",
+            given_version=given,
+            current_version=current,
+        )
+
+
+class ScheduleMissing(DomainError):
+    """A task that beat does not know cannot be switched on."""
+
+    code = "protection.schedule_missing"
+    kind = Kind.INVALID
+    known_as = "RULE_NOT_FOUND"
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"Beat has no schedule for {task}. The command sync_schedules adds it.", task=task
+        )

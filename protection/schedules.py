@@ -31,4 +31,18 @@ SCHEDULES = (
         queue="sync",
         expires=840,
     ),
+    Schedule(
+        "Recovery instances",
+        task="protection.sync_recovery_instances",
+        every=600,
+        queue="sync",
+        expires=500,
+    ),
+    Schedule(
+        "Tags from EC2 to DRS",
+        task="protection.sync_tags",
+        every=3600,
+        queue="sync",
+        expires=3000,
+    ),
 )

@@ -21,6 +21,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from drportal.access import Anybody, allowed, visible
 from protection.choices import (
@@ -37,14 +38,17 @@ from protection.models import (
     GroupMember,
     LaunchSettings,
     ProtectionGroup,
+    RecoveryInstance,
     SourceServer,
     StagingAccount,
     SyncRun,
+    TagSyncSettings,
     TargetAccount,
 )
 from protection.permissions import (
     AccountPermission,
     GroupPermission,
+    InstancePermission,
     ServerPermission,
     StagingPermission,
 )
@@ -54,6 +58,7 @@ from protection.rules.selection import matching
 
 # Four missed syncs: older facts do not say what is so now.
 STALE_AFTER = timedelta(minutes=20)
+INSTANCES_STALE_AFTER = timedelta(minutes=40)
 
 
 def accounts_for(user: Anybody) -> QuerySet[TargetAccount]:
@@ -237,3 +242,28 @@ def may_change_staging(user: Anybody, staging: StagingAccount) -> bool:
     """May `user` change what every target of the staging account relies on?"""
     targets = staging.targets.all()
     return all(allowed(user, AccountPermission.CHANGE, target) for target in targets)
+
+
+def instances_for(user: Anybody) -> QuerySet[RecoveryInstance]:
+    """The recovery instances that `user` may see: all, or those of the accounts they may see."""
+    if user.is_authenticated and allowed(user, InstancePermission.VIEW):
+        return RecoveryInstance.objects.all()
+    return RecoveryInstance.objects.filter(account__in=accounts_for(user).order_by())
+
+
+def tag_sync_settings() -> TagSyncSettings:
+    """How the tag sync works; the defaults while nobody has saved anything."""
+    return TagSyncSettings.objects.first() or TagSyncSettings()
+
+
+def schedule_of(task: str) -> Any:
+    """Beat's entry for a task, or None."""
+    found = PeriodicTask.objects.filter(task=task).select_related("interval")
+    return found.order_by("id").first()
+
+
+def seconds_between(schedule: Any) -> int | None:
+    """How many seconds apart a task of beat is sent; None if it follows no interval."""
+    if schedule is None or schedule.interval is None:
+        return None
+    return int(schedule.interval.schedule.run_every.total_seconds()) or None

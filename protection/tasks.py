@@ -9,7 +9,14 @@ from drportal.actor import PORTAL, SCHEDULE
 from drportal.jobs import Job, hint
 from protection.errors import SyncAlreadyRunning
 from protection.models import ProtectionGroup
-from protection.services import inventory, launch_apply, launch_drift, staging_sync
+from protection.services import (
+    instances,
+    inventory,
+    launch_apply,
+    launch_drift,
+    staging_sync,
+    tag_sync,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -55,5 +62,23 @@ def sync_staging(**_: object) -> None:
     """Extend what may be extended from the staging accounts of every target."""
     try:
         staging_sync.sync(actor=SCHEDULE)
+    except SyncAlreadyRunning as running:
+        logger.info("%s", running.detail)
+
+
+@shared_task(base=Job, name="protection.sync_recovery_instances")
+def sync_recovery_instances(**_: object) -> None:
+    """List the recovery instances of every account and Region."""
+    try:
+        instances.sync(actor=SCHEDULE)
+    except SyncAlreadyRunning as running:
+        logger.info("%s", running.detail)
+
+
+@shared_task(base=Job, name="protection.sync_tags")
+def sync_tags(**_: object) -> None:
+    """Bring the tags of EC2 instances to their source servers."""
+    try:
+        tag_sync.sync(actor=SCHEDULE)
     except SyncAlreadyRunning as running:
         logger.info("%s", running.detail)

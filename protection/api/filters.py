@@ -47,6 +47,16 @@ class ServerFilters(_Placed):
         return servers
 
 
+class InstanceFilters(_Placed):
+    """Filters of recovery instances."""
+
+    instance_id = django_filters.CharFilter()
+    server_id = django_filters.CharFilter(help_text="The id that DRS gave the source server.")
+    job_id = django_filters.CharFilter(help_text="The DRS job that launched it.")
+    is_drill = django_filters.BooleanFilter()
+    ec2_state = django_filters.CharFilter(help_text="In capitals.")
+
+
 class GroupFilters(_Placed):
     """Filters of protection groups."""
 

@@ -216,7 +216,11 @@ class SyncAsked(serializers.Serializer[Any]):
 
 
 class SyncRunOut(serializers.ModelSerializer[SyncRun]):
-    """One run of a sync: what it saw, changed, skipped and could not do."""
+    """One run of a sync: what it saw, changed, skipped and could not do.
+
+    `skipped` counts by reason, `failed` what AWS refused. `changes` says of the first 500 servers
+    what the tag sync did, or, with `dry_run`, would do.
+    """
 
     class Meta:
         model = SyncRun
@@ -235,6 +239,10 @@ class SyncRunOut(serializers.ModelSerializer[SyncRun]):
             "added",
             "changed",
             "removed",
+            "skipped",
+            "failed",
+            "dry_run",
+            "changes",
             "problems",
         )
         read_only_fields = fields

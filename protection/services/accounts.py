@@ -80,6 +80,7 @@ def delete(account: TargetAccount, *, actor: Actor) -> None:
         staging.remove_all(account, actor=actor)
         servers = list(account.servers.values_list("id", flat=True))
         mark("SourceServerInventory", *servers)
+        mark("RecoveryInstanceInventory", *account.recovery_instances.values_list("id", flat=True))
         _saved("deleted", account, actor=actor, name=account.name)
         try:
             account.delete()
