@@ -14,9 +14,15 @@ from drportal.adminkit.widgets import Tone, badge, lasting
 from protection.admin.filters import AccountFilter
 from protection.admin.recorded import RecordedAdmin
 from protection.admin.tones import readiness_badge, region_badge, seen
-from protection.models import AccountRegion, GroupMember, SourceServer
+from protection.models import AccountRegion, SourceServer
 from protection.rules.selection import matching
-from protection.selectors import groups_for, readiness_of, regions_by_key, servers_for
+from protection.selectors import (
+    groups_for,
+    groups_with,
+    readiness_of,
+    regions_by_key,
+    servers_for,
+)
 
 _TAGS_SHOWN = 3
 
@@ -99,9 +105,8 @@ class SourceServerAdmin(RecordedAdmin):
     def page_context(self, request: HttpRequest, obj: SourceServer) -> dict[str, Any]:
         where = AccountRegion.objects.filter(account=obj.account, region=obj.region).first()
         verdict = readiness_of(obj, where)
-        member = GroupMember.objects.filter(
-            server=obj, group__in=groups_for(request.user).order_by()
-        )
+        seen_groups = groups_for(request.user).order_by()
+        held_by = groups_with(obj).filter(pk__in=seen_groups.values("pk"))
         return {
             "verdict": verdict,
             "badge": readiness_badge(verdict),
@@ -109,5 +114,5 @@ class SourceServerAdmin(RecordedAdmin):
             "region_badge": region_badge(where) if where else "",
             "seen": seen(where),
             "lag": lasting(obj.lag),
-            "group": getattr(member.select_related("group").first(), "group", None),
+            "groups": held_by.order_by("name"),
         }

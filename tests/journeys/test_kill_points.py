@@ -15,7 +15,7 @@ from drportal.simulator import scenario
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.models import drs_backends
 from drportal.simulator.world import world
-from protection.models import TargetAccount
+from protection.models import GroupHold, TargetAccount
 from protection.services import accounts, groups, inventory
 from recovery.models import Execution, JobWatch, LaunchJob, ServerClaim
 from recovery.services import executions
@@ -175,6 +175,7 @@ def nothing_lost_or_doubled(running: list[Execution]) -> None:
         assert set(execution.servers.values_list("state", flat=True)) == {ServerState.LAUNCHED}
     assert not LaunchJob.objects.filter(state__in=sorted(JOB.active)).exists()
     assert not ServerClaim.objects.filter(released_at=None).exists()
+    assert not GroupHold.objects.filter(released_at=None).exists()
     launched = Counter(
         (account, region, frozenset(entry.server_id for entry in job.participants))
         for account, region in PLACES
