@@ -12,6 +12,7 @@ from protection.services import groups, holds
 from recovery.errors import ServersHeld
 from recovery.models import Execution, Wave
 from recovery.services import executions, waves
+from recovery.services.events import note
 from recovery.states import ExecutionState, WaveState
 from tests.factories.protection import ProtectionGroupFactory
 from tests.worlds import (
@@ -150,7 +151,6 @@ def test_two_executions_hold_one_group_each_by_itself(tiers, execution, driver: 
 
 def test_a_step_that_breaks_off_lets_nothing_go(tiers, execution, driver: Driver, monkeypatch):
     """A group is let go in the transaction that starts its wave or ends it all, or not at all."""
-    note = waves.note
 
     def breaks_at(kind: str):
         def broken(about: Execution, what: str, *args: object, **more: object) -> None:
