@@ -68,6 +68,14 @@ def _group_edit(stage: Stage) -> dict[str, Any]:
     return {"name": "renamed", "server_ids": [str(stage.server.pk)]}
 
 
+def _owner(_: Stage) -> dict[str, Any]:
+    return {"owner": "ops"}
+
+
+def _first_version(_: Stage) -> dict[str, Any]:
+    return {"number": 1}
+
+
 def _plan_edit(stage: Stage) -> dict[str, Any]:
     return {"name": "renamed", "waves": [{"name": "one", "group_ids": [str(stage.group.pk)]}]}
 
@@ -121,6 +129,29 @@ ON_AN_OBJECT = [
         200,
     ),
     ("put", "protection-groups/{group.pk}", _group_edit, "group", GroupPermission, "CHANGE", 200),
+    ("patch", "protection-groups/{group.pk}", _owner, "group", GroupPermission, "CHANGE", 200),
+    *(
+        ("get", f"protection-groups/{{group.pk}}/{part}", _nothing, "group", GroupPermission, *rest)
+        for part, *rest in (("versions", "VIEW", 200), ("versions/1", "VIEW", 200))
+    ),
+    (
+        "post",
+        "protection-groups/{group.pk}/resolve",
+        _nothing,
+        "group",
+        GroupPermission,
+        "VIEW",
+        200,
+    ),
+    (
+        "post",
+        "protection-groups/{group.pk}/restore",
+        _first_version,
+        "group",
+        GroupPermission,
+        "CHANGE",
+        200,
+    ),
     ("delete", "protection-groups/{unused.pk}", _nothing, "unused", GroupPermission, "DELETE", 204),
     ("get", "recovery-plans/{plan.pk}", _nothing, "plan", PlanPermission, "VIEW", 200),
     ("get", "recovery-plans/{plan.pk}/versions", _nothing, "plan", PlanPermission, "VIEW", 200),
