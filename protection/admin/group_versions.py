@@ -118,6 +118,7 @@ def _question(
             f"The group will say again what it said in version {version.number}, which "
             f"{version.created_by} made. That becomes a new version; none is lost."
         ),
+        danger=False,
         verb="Restore and share these servers" if shared and allowed else "Restore",
         template="protection/group_restore.html",
         context={

@@ -83,7 +83,7 @@ class ProtectionGroupAdmin(VersionPages):
             return "none"
         if group.allows_overlap:
             return badge(f"{group.shared_total}, allowed", Tone.PLAIN)
-        return badge(f"{group.shared_total}, not allowed", Tone.WAIT)
+        return badge(f"{group.shared_total}, not allowed here", Tone.WAIT)
 
     @override
     def page_context(self, request: HttpRequest, obj: ProtectionGroup) -> dict[str, Any]:

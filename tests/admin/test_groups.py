@@ -168,10 +168,13 @@ def test_servers_that_came_to_be_shared_are_on_the_list_and_on_the_page(root, se
     listed = root.get(link("changelist")).content.decode()
     assert listed.count("1, not allowed") == 2
     page = root.get(link("change", shop.pk)).content.decode()
-    assert "Nobody has allowed this" in page
+    assert "Nobody has allowed this group to share" in page
     ProtectionGroup.objects.update(allows_overlap=True)
     assert root.get(link("changelist")).content.decode().count("1, allowed") == 2
-    assert "Nobody has allowed this" not in root.get(link("change", shop.pk)).content.decode()
+    assert (
+        "Nobody has allowed this group to share"
+        not in root.get(link("change", shop.pk)).content.decode()
+    )
 
 
 def test_the_page_of_a_server_names_every_group_that_has_it(root, server, shop):

@@ -223,3 +223,12 @@ def test_an_empty_group_is_held_too(tiers):
     empty = ProtectionGroupFactory.create(account=tiers["db"].account, tags={"Tier": "nobody"})
     drill(plan_of(wave("Databases", tiers["db"], empty)))
     assert held() == names(tiers, "db") | {empty.name}
+
+
+def test_a_plan_launches_what_its_groups_hold_when_it_starts(tiers):
+    """A plan keeps no list of servers of its own that would grow old."""
+    plan = plan_of(wave("Databases", tiers["db"]), wave("Web", tiers["north"]))
+    wanted = tiers["db"].account.servers.filter(name__in=["db-1", "batch-1"])
+    groups.delete(tiers["batch"], actor=PERSON)
+    groups.amend(tiers["db"], server_ids=list(wanted.values_list("pk", flat=True)), actor=PERSON)
+    assert set(drill(plan).servers.values_list("name", flat=True)) == {"db-1", "batch-1", "web-1"}
