@@ -44,8 +44,13 @@ def document() -> Entry:
     }
 
 
-def accounts() -> list[Entry]:
-    """The target accounts, by account id. Their external ids are secrets and are not told."""
+def accounts(account_ids: Iterable[str] | None = None) -> list[Entry]:
+    """The target accounts, or those of `account_ids`, by account id. Their external ids are
+    secrets and are not told.
+    """
+    found = TargetAccount.objects.order_by("account_id")
+    if account_ids is not None:
+        found = found.filter(account_id__in=list(account_ids))
     return [
         {
             "account_id": account.account_id,
@@ -54,12 +59,17 @@ def accounts() -> list[Entry]:
             "role_arn": account.role_arn,
             "active": account.active,
         }
-        for account in TargetAccount.objects.order_by("account_id")
+        for account in found
     ]
 
 
-def staging_accounts() -> list[Entry]:
-    """The staging accounts, by account id, with the targets that they serve."""
+def staging_accounts(account_ids: Iterable[str] | None = None) -> list[Entry]:
+    """The staging accounts, or those of `account_ids`, by account id, with the targets that they
+    serve.
+    """
+    found = StagingAccount.objects.order_by("account_id").prefetch_related("targets")
+    if account_ids is not None:
+        found = found.filter(account_id__in=list(account_ids))
     return [
         {
             "account_id": account.account_id,
@@ -67,7 +77,7 @@ def staging_accounts() -> list[Entry]:
             "role_arn": account.role_arn,
             "targets": sorted(target.account_id for target in account.targets.all()),
         }
-        for account in StagingAccount.objects.order_by("account_id").prefetch_related("targets")
+        for account in found
     ]
 
 
@@ -123,7 +133,7 @@ def _group(group: ProtectionGroup) -> Entry:
 def plans(names: Iterable[str] | None = None) -> list[Entry]:
     """The recovery plans, by name, with their waves in order."""
     launched: dict[int, list[PlanWaveGroup]] = defaultdict(list)
-    for row in PlanWaveGroup.objects.select_related("group").order_by("group__name", "id"):
+    for row in PlanWaveGroup.objects.select_related("group"):
         launched[row.wave_id].append(row)
     waves = PlanWave.objects.order_by("position")
     found = RecoveryPlan.objects.prefetch_related(Prefetch("waves", waves))
@@ -154,7 +164,7 @@ def _wave(wave: PlanWave, launched: list[PlanWaveGroup]) -> Entry:
                 "server_ids": sorted(row.server_ids),
                 "optional_server_ids": sorted(row.optional_server_ids),
             }
-            for row in launched
+            for row in sorted(launched, key=lambda row: _by_name(row.group))
         ],
         "depends_on": sorted(wave.depends_on),
         "gate": wave.gate,
@@ -181,13 +191,14 @@ def tag_sync() -> Entry:
 def schedules() -> list[Entry]:
     """What beat sends how often. Only what comes at an interval is told."""
     found = PeriodicTask.objects.filter(task__regex=OUR_TASKS).exclude(interval=None)
+    tasks = sorted(found.select_related("interval"), key=lambda task: str(task.name))
     return [
         {
             "name": task.name,
             "enabled": task.enabled,
             "every_seconds": int(task.interval.schedule.run_every.total_seconds()),
         }
-        for task in found.select_related("interval").order_by("name")
+        for task in tasks
     ]
 
 

@@ -129,3 +129,27 @@ class GateNotReached(DomainError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} does not wait at a gate.")
+
+
+class LegacyAddsOnly(DomainError):
+    """A document of the reference system says too little to bring what is there up to date."""
+
+    code = "recovery.legacy_adds_only"
+    kind = Kind.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A document of the reference system can only add: it does not hold all that a group or "
+            "a plan here has. Import it with the mode ADD_ONLY."
+        )
+
+
+class GroupWasRefused(DomainError):
+    """A plan needs a group that its own document brings and that was refused."""
+
+    code = "recovery.group_was_refused"
+    kind = Kind.CONFLICT
+    known_as = "CASCADE_FAILURE"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"It needs the group {name!r}, which was refused.", group=name)

@@ -4,44 +4,21 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import PeriodicTask
 from typing_extensions import override
 
-from audit.services import record
 from drportal.access import Anybody, allowed
-from drportal.actor import Actor
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
 from protection.admin.recorded import RecordedAdmin
+from protection.services import schedules
 
 # Celery's own chores are not for people to switch off.
 _OURS = r"^(drportal|mirror|protection|recovery|audit|queries)\."
 _LONGEST = 7 * 24 * 3600  # seconds
-
-
-@transaction.atomic
-def change_schedule(
-    task: PeriodicTask, *, enabled: bool, every: int | None, actor: Actor
-) -> PeriodicTask:
-    """Switch a scheduled task on or off, and let it run each `every` seconds, None to leave that.
-
-    Beat sees the change within seconds.
-    """
-    task = PeriodicTask.objects.select_for_update(of=("self",)).get(pk=task.pk)
-    before = {"enabled": task.enabled, "schedule": str(task.schedule)}
-    task.enabled = enabled
-    if every is not None:
-        task.interval, _ = IntervalSchedule.objects.get_or_create(
-            every=every, period=IntervalSchedule.SECONDS
-        )
-    task.save()
-    after = {"enabled": task.enabled, "schedule": str(task.schedule)}
-    record("beat.schedule.edited", actor=actor, subject=task, task=task.task, old=before, new=after)
-    return task
 
 
 class ScheduleForm(PortalForm):
@@ -100,7 +77,7 @@ class PeriodicTaskAdmin(RecordedAdmin):
 
     def save(self, request: HttpRequest, form: ScheduleForm, obj: Any) -> Any:
         said = form.cleaned_data
-        return change_schedule(
+        return schedules.change(
             obj, enabled=said["enabled"], every=said.get("every"), actor=self.actor(request)
         )
 

@@ -162,9 +162,15 @@ def complaints(document: Any) -> list[dict[str, str]]:
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """A document that keeps to the schema, with every member that it leaves out at its default."""
-    made: dict[str, Any] = _completed(document, SCHEMA)
-    return made
+    """A document that keeps to the schema, with every member that its objects leave out at its
+    default. A section that the document leaves out stays out: nothing is said of it.
+    """
+    sections = SCHEMA["properties"]
+    return {
+        name: _completed(document[name], part)
+        for name, part in sections.items()
+        if name in document
+    }
 
 
 def _completed(value: Any, schema: dict[str, Any]) -> Any:
