@@ -68,15 +68,18 @@ def _missing(part: Part, name: str, place: str) -> DomainError:
 
 
 def _wave(entry: dict[str, Any], known: dict[str, UUID]) -> plans.WaveSpec:
+    launched = [(known[each["group"].strip().lower()], each) for each in entry["groups"]]
     return plans.WaveSpec(
         name=entry["name"],
-        groups=tuple(
-            plans.GroupSpec(
-                group_id=known[launched["group"].strip().lower()],
-                server_ids=tuple(launched["server_ids"]),
-                optional_server_ids=tuple(launched["optional_server_ids"]),
+        group_ids=tuple(group_id for group_id, _ in launched),
+        group_servers=tuple(
+            plans.GroupServers(
+                group_id=group_id,
+                server_ids=tuple(each["server_ids"]),
+                optional_server_ids=tuple(each["optional_server_ids"]),
             )
-            for launched in entry["groups"]
+            for group_id, each in launched
+            if each["server_ids"] or each["optional_server_ids"]
         ),
         depends_on=tuple(entry["depends_on"]),
         gate=entry["gate"],
