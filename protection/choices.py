@@ -113,6 +113,10 @@ class ExtensionState(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
 
 
+# A listing of DRS says how a server stands, whatever was thought before.
+EXTENSION = Lifecycle({state: set(ExtensionState) for state in ExtensionState})
+
+
 class SettingsLevel(models.TextChoices):
     """Whose launch settings they are. A narrower level goes before a wider one."""
 
@@ -165,6 +169,16 @@ class AppliedState(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
 
 
+APPLIED = Lifecycle(
+    {
+        AppliedState.PENDING: {AppliedState.APPLIED, AppliedState.FAILED, AppliedState.UNKNOWN},
+        AppliedState.APPLIED: set(),
+        AppliedState.FAILED: set(),
+        AppliedState.UNKNOWN: set(),
+    }
+)
+
+
 class DriftState(models.TextChoices):
     """Whether DRS and EC2 hold what the launch settings say. UNKNOWN means not looked at, or that
     AWS did not answer.
@@ -173,3 +187,18 @@ class DriftState(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
     IN_STEP = "IN_STEP", "In step"
     DRIFTED = "DRIFTED", "Drifted"
+
+
+class SkipReason(models.TextChoices):
+    """Why a sync passed over a server, or over one of its tags."""
+
+    ORIGIN_NOT_REGISTERED = "ORIGIN_NOT_REGISTERED", "Origin account not registered"
+    ORIGIN_SILENT = "ORIGIN_SILENT", "EC2 of the origin did not answer"
+    NO_INSTANCE = "NO_INSTANCE", "Not from EC2"
+    INSTANCE_GONE = "INSTANCE_GONE", "EC2 no longer knows the instance"
+    DISCONNECTED = "DISCONNECTED", "Disconnected"
+    NOT_LISTED_YET = "NOT_LISTED_YET", "Not in the inventory yet"
+    TAG_NOT_OURS = "TAG_NOT_OURS", "Tag that somebody else set"
+    TAG_TOO_LONG = "TAG_TOO_LONG", "Tag too long"
+    TAG_TWICE = "TAG_TWICE", "Tag whose key another one takes"
+    TAGS_FULL = "TAGS_FULL", "Tag beyond the 50 that DRS holds"

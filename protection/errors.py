@@ -1,8 +1,9 @@
 """What can be refused in protection, each with a code that stays for ever."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from drportal.errors import DomainError, Kind
+from drportal.errors import DomainError, InvalidInput, Kind
 
 
 class AccountAlreadyRegistered(DomainError):
@@ -88,3 +89,234 @@ class SyncAlreadyRunning(DomainError):
 
     def __init__(self, run: object) -> None:
         super().__init__(f"A sync of this kind is running already: {run}.")
+
+
+class MissingField(InvalidInput):
+    """Something that has to be said was not."""
+
+    known_as = "MISSING_FIELD"
+
+
+class InvalidName(InvalidInput):
+    """A name that nothing can have."""
+
+    known_as = "INVALID_NAME"
+
+
+class InvalidTags(InvalidInput):
+    """Tags that no group can have."""
+
+    known_as = "INVALID_TAGS"
+
+
+class InvalidServers(InvalidInput):
+    """Servers that the group cannot hold."""
+
+    known_as = "INVALID_SERVERS"
+
+
+class TagsTaken(DomainError):
+    """Two groups of an account and Region never have equal tags."""
+
+    code = "protection.tags_taken"
+    kind = Kind.CONFLICT
+    known_as = "TAG_CONFLICT"
+
+    def __init__(self, tags: Mapping[str, str], holder: str) -> None:
+        pairs = ", ".join(f"{key}={value}" for key, value in sorted(tags.items()))
+        super().__init__(
+            f"The group {holder} of the same account and Region has exactly these tags: {pairs}.",
+            group=holder,
+        )
+
+
+class GroupsOverlap(DomainError):
+    """Servers that other groups have already, which nobody has allowed.
+
+    `shared` holds each server's name and DRS id with the groups that have it; the context too.
+    """
+
+    code = "protection.groups_overlap"
+    kind = Kind.CONFLICT
+    known_as = "SERVER_CONFLICT"
+
+    def __init__(self, shared: Iterable[tuple[str, str, Iterable[str]]]) -> None:
+        rows = sorted((name, server, sorted(groups)) for name, server, groups in shared)
+        told = "; ".join(f"{name} is in {', '.join(groups)}" for name, _, groups in rows[:20])
+        more = f"; and {len(rows) - 20} more" if len(rows) > 20 else ""  # noqa: PLR2004  # as above
+        super().__init__(
+            f"Servers would be in more than one group: {told}{more}. Allow it if that is meant.",
+            servers=[
+                {"name": name, "server_id": server, "groups": groups}
+                for name, server, groups in rows
+            ],
+        )
+
+
+class GroupChanged(DomainError):
+    """Somebody else saved the group first. The context holds both versions, `yours` and `current`,
+    each with its number and its document (None if that version was never kept).
+    """
+
+    code = "protection.group_changed"
+    kind = Kind.CONFLICT
+    known_as = "VERSION_CONFLICT"
+
+    def __init__(
+        self, group: object, *, yours: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> None:
+        super().__init__(
+            f"{group} was changed meanwhile: you began with version {yours['version']}, and it is "
+            f"at version {current['version']} now.",
+            yours=dict(yours),
+            current=dict(current),
+        )
+
+
+class GroupHeld(DomainError):
+    """Something relies on the group as it is."""
+
+    code = "protection.group_held"
+    kind = Kind.CONFLICT
+    known_as = "PG_IN_ACTIVE_EXECUTION"
+
+    def __init__(self, group: object, holders: Iterable[str]) -> None:
+        told = list(holders)
+        super().__init__(
+            f"{group} cannot be changed while it is needed as it is, by: {', '.join(told)}.",
+            holders=told,
+        )
+
+
+class NoSuchVersion(DomainError):
+    """A version that there never was, or that was not kept."""
+
+    code = "protection.no_such_version"
+    kind = Kind.NOT_FOUND
+    known_as = "NOT_FOUND"
+
+    def __init__(self, group: object, number: int) -> None:
+        super().__init__(f"{group} has no version {number}.", version=number)
+
+
+class MissingParameter(InvalidInput):
+    """What a question cannot be answered without."""
+
+    known_as = "MISSING_PARAMETER"
+
+
+class InvalidParameter(InvalidInput):
+    """What a question cannot be answered with."""
+
+    known_as = "INVALID_PARAMETER"
+
+
+class InvalidLaunchSettings(InvalidInput):
+    """Launch settings that cannot be kept. What an address collides with stands beside the code of
+    its complaint, as `conflictingResource`.
+    """
+
+    known_as = "INVALID_LAUNCH_CONFIG"
+
+    def __init__(self, complaints: Iterable[Mapping[str, Any]]) -> None:
+        errors = [dict(complaint) for complaint in complaints]
+        told = " ".join(str(error["message"]) for error in errors[:5])
+        more = f" There are {len(errors) - 5} more." if len(errors) > 5 else ""  # noqa: PLR2004  # as above
+        DomainError.__init__(self, told + more, errors=errors)
+
+
+class LaunchSettingsChanged(DomainError):
+    """Somebody else saved the launch settings, or those that they build on, first."""
+
+    code = "protection.launch_settings_changed"
+    kind = Kind.CONFLICT
+    known_as = "VERSION_CONFLICT"
+
+    def __init__(self, settings: object, *, yours: int, current: int) -> None:
+        super().__init__(
+            f"The {settings} were changed meanwhile: you began with version {yours}, and they are "
+            f"at version {current} now.",
+            yours=yours,
+            current=current,
+        )
+
+
+class ApplyInProgress(DomainError):
+    """One applying of a group's launch settings at a time."""
+
+    code = "protection.apply_in_progress"
+    kind = Kind.CONFLICT
+    known_as = "SYNC_IN_PROGRESS"
+
+    def __init__(self, apply: object, *, apply_id: object) -> None:
+        super().__init__(
+            f"The {apply} are being applied already. One that stops is taken over by itself.",
+            apply_id=str(apply_id),
+        )
+
+
+class NothingToApply(DomainError):
+    """There is no launch setting, or no server, that could be applied."""
+
+    code = "protection.nothing_to_apply"
+    kind = Kind.INVALID
+    known_as = "INVALID_STATE"
+
+
+class StagingAccountAlreadyLinked(DomainError):
+    """The target has the staging account already."""
+
+    code = "protection.staging_account_already_linked"
+    kind = Kind.CONFLICT
+    known_as = "STAGING_ACCOUNT_EXISTS"
+
+    def __init__(self, target: object, account_id: str) -> None:
+        super().__init__(
+            f"{target} has the staging account {account_id} already.", account_id=account_id
+        )
+
+
+class StagingAccountDiffers(DomainError):
+    """The staging account is known, through another target, and not as it is given now."""
+
+    code = "protection.staging_account_differs"
+    kind = Kind.CONFLICT
+
+    def __init__(self, account_id: str, fields: Iterable[str]) -> None:
+        differing = sorted(fields)
+        words = " and ".join(field.replace("_", " ").replace("arn", "ARN") for field in differing)
+        super().__init__(
+            f"Staging account {account_id} serves another target already, with another {words}. "
+            "Leave that out to link it as it is known, or edit the staging account.",
+            account_id=account_id,
+            fields=differing,
+        )
+
+
+class TagSyncSettingsChanged(DomainError):
+    """Somebody else saved the settings in between."""
+
+    code = "protection.tag_sync_settings_changed"
+    kind = Kind.CONFLICT
+    known_as = "VERSION_CONFLICT"
+
+    def __init__(self, *, given: int, current: int) -> None:
+        super().__init__(
+            f"The settings were saved by somebody else: they are at version {current}, not at "
+            f"{given}. Look at them again.",
+            given_version=given,
+            current_version=current,
+        )
+
+
+class ScheduleMissing(DomainError):
+    """A task that beat does not know cannot be switched on."""
+
+    code = "protection.schedule_missing"
+    kind = Kind.INVALID
+    known_as = "RULE_NOT_FOUND"
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"Beat has no schedule for {task}. The command sync_schedules adds it.", task=task
+        )

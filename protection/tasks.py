@@ -1,13 +1,22 @@
 """Protection's scheduled jobs."""
 
 import logging
+from uuid import UUID
 
 from celery import shared_task
 
-from drportal.actor import SCHEDULE
-from drportal.jobs import Job
+from drportal.actor import PORTAL, SCHEDULE
+from drportal.jobs import Job, hint
 from protection.errors import SyncAlreadyRunning
-from protection.services import inventory
+from protection.models import ProtectionGroup
+from protection.services import (
+    instances,
+    inventory,
+    launch_apply,
+    launch_drift,
+    staging_sync,
+    tag_sync,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -17,5 +26,59 @@ def sync_inventory(**_: object) -> None:
     """List the source servers of every account and Region."""
     try:
         inventory.sync(actor=SCHEDULE)
+    except SyncAlreadyRunning as running:
+        logger.info("%s", running.detail)
+
+
+@shared_task(base=Job, name="protection.apply_launch_settings")
+def apply_launch_settings(*, apply_id: str, **_: object) -> None:
+    """Apply a group's launch settings to those of its servers that are left."""
+    launch_apply.carry_out(UUID(apply_id), actor=PORTAL)
+
+
+@shared_task(base=Job, name="protection.apply_due_launch_settings")
+def apply_due_launch_settings(**_: object) -> None:
+    """Go on with what a lost message, a dead worker or a busy AWS has left undone."""
+    for apply_id in launch_apply.due():
+        hint("protection.apply_launch_settings", apply_id=str(apply_id))
+
+
+@shared_task(base=Job, name="protection.check_launch_drift")
+def check_launch_drift(*, group_id: str, **_: object) -> None:
+    """Compare a group's launch settings with what DRS and EC2 hold."""
+    group = ProtectionGroup.objects.select_related("account").filter(pk=group_id).first()
+    if group is not None:
+        launch_drift.check(group, actor=PORTAL)
+
+
+@shared_task(base=Job, name="protection.check_all_launch_drift")
+def check_all_launch_drift(**_: object) -> None:
+    """Ask for that of every group of which anything is set."""
+    launch_drift.ask_for_all()
+
+
+@shared_task(base=Job, name="protection.sync_staging")
+def sync_staging(**_: object) -> None:
+    """Extend what may be extended from the staging accounts of every target."""
+    try:
+        staging_sync.sync(actor=SCHEDULE)
+    except SyncAlreadyRunning as running:
+        logger.info("%s", running.detail)
+
+
+@shared_task(base=Job, name="protection.sync_recovery_instances")
+def sync_recovery_instances(**_: object) -> None:
+    """List the recovery instances of every account and Region."""
+    try:
+        instances.sync(actor=SCHEDULE)
+    except SyncAlreadyRunning as running:
+        logger.info("%s", running.detail)
+
+
+@shared_task(base=Job, name="protection.sync_tags")
+def sync_tags(**_: object) -> None:
+    """Bring the tags of EC2 instances to their source servers."""
+    try:
+        tag_sync.sync(actor=SCHEDULE)
     except SyncAlreadyRunning as running:
         logger.info("%s", running.detail)

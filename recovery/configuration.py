@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Prefetch
 from django_celery_beat.models import PeriodicTask
 
-from protection.choices import SettingsLevel
+from protection.choices import Combination, SettingsLevel
 from protection.models import (
     GroupMember,
     LaunchSettings,
@@ -108,7 +108,7 @@ def _group(group: ProtectionGroup) -> Entry:
     for settings in group.launch_settings.all():
         if settings.server is None:
             own = _ordered(settings.values)
-        else:
+        elif settings.values or settings.combination == Combination.REPLACE:
             of_servers.append(
                 {
                     "server_id": settings.server.server_id,

@@ -1,8 +1,8 @@
 """What can be refused in recovery, each with a code that stays for ever."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from drportal.errors import DomainError, Kind
+from drportal.errors import DomainError, InvalidInput, Kind
 
 
 class PlanNameTaken(DomainError):
@@ -23,8 +23,13 @@ class PlanChanged(DomainError):
     kind = Kind.CONFLICT
     known_as = "VERSION_CONFLICT"
 
-    def __init__(self, plan: object, number: int) -> None:
-        super().__init__(f"{plan} was changed meanwhile; it is at version {number} now.")
+    def __init__(self, plan: object, *, expected: int, current: int) -> None:
+        super().__init__(
+            f"{plan} was changed meanwhile: the change was meant for version {expected}, "
+            f"and it is at version {current} now.",
+            expected_version=expected,
+            current_version=current,
+        )
 
 
 class PlanIsRunning(DomainError):
@@ -153,3 +158,59 @@ class GroupWasRefused(DomainError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"It needs the group {name!r}, which was refused.", group=name)
+
+
+class ChosenServersGone(DomainError):
+    """A wave names servers that its group no longer holds."""
+
+    code = "recovery.chosen_servers_gone"
+    kind = Kind.CONFLICT
+
+    def __init__(self, gone: Iterable[tuple[str, str, str]]) -> None:
+        rows = sorted(gone)
+        told = "; ".join(f"{server} of {group} ({wave})" for wave, group, server in rows[:20])
+        more = f"; and {len(rows) - 20} more" if len(rows) > 20 else ""  # noqa: PLR2004  # as above
+        super().__init__(
+            f"Servers that the plan names are no longer in their group: {told}{more}. "
+            "Edit the plan or the group."
+        )
+
+
+class InvalidPlanName(InvalidInput):
+    """The plan's name, and nothing else, breaks a rule."""
+
+    known_as = "INVALID_NAME"
+
+
+class UnknownPlanGroup(InvalidInput):
+    """A plan names protection groups that are not there, or not to be seen."""
+
+    known_as = "PG_NOT_FOUND"
+
+
+class InvalidAddresses(InvalidInput):
+    """The notification addresses, and nothing else, break a rule."""
+
+    known_as = "INVALID_EMAIL"
+
+
+class InvalidWaves(InvalidInput):
+    """The waves, and nothing else, break a rule."""
+
+    known_as = "INVALID_WAVE_DATA"
+
+
+def invalid_plan(complaints: Sequence[dict[str, str]]) -> InvalidInput:
+    """The error that says these complaints: by the reference's code if they are all of a kind."""
+    fields = {complaint["field"].partition("[")[0] for complaint in complaints}
+    codes = {complaint["code"] for complaint in complaints}
+    error = InvalidInput
+    if fields == {"name"}:
+        error = InvalidPlanName
+    elif codes == {"unknown_group"}:
+        error = UnknownPlanGroup
+    elif fields == {"notification_addresses"}:
+        error = InvalidAddresses
+    elif fields == {"waves"}:
+        error = InvalidWaves
+    return error("The plan is not valid.", errors=list(complaints))

@@ -12,16 +12,30 @@ from django.db.models import Prefetch, QuerySet
 from drportal.aws.dynamodb import Index, Item
 from drportal.mirror.attributes import epoch, moment, seconds
 from drportal.mirror.projections import Projection, Style
-from recovery.models import Execution, LaunchJob, PlanWave, RecoveryPlan, Wave, WaveServer
+from recovery.models import (
+    Execution,
+    LaunchJob,
+    PlanWave,
+    PlanWaveGroup,
+    RecoveryPlan,
+    Wave,
+    WaveServer,
+)
 
 
 def _recovery_plans(plans: QuerySet[RecoveryPlan]) -> Iterator[Item]:
-    waves = PlanWave.objects.order_by("position").prefetch_related("groups")
+    entries = PlanWaveGroup.objects.order_by("group_id")
+    waves = PlanWave.objects.order_by("position").prefetch_related(Prefetch("entries", entries))
     for plan in plans.prefetch_related(Prefetch("waves", waves)):
         yield {
             "planId": str(plan.pk),
             "planName": plan.name,
             "description": plan.description,
+            "owner": plan.owner,
+            "rtoSeconds": seconds(plan.rto),
+            "rpoSeconds": seconds(plan.rpo),
+            "notificationEmails": list(plan.notification_addresses),
+            "tags": plan.tags,
             "waves": [_plan_wave(wave) for wave in plan.waves.all()],
             "createdDate": epoch(plan.created_at),
             "lastModifiedDate": epoch(plan.updated_at),
@@ -36,11 +50,21 @@ def _plan_wave(wave: PlanWave) -> Item:
         "waveNumber": wave.position - 1,
         "position": wave.position,
         "waveName": wave.name,
-        "protectionGroupIds": sorted(str(group.pk) for group in wave.groups.all()),
+        "protectionGroupIds": [str(entry.group_id) for entry in wave.entries.all()],
+        "protectionGroups": [
+            {
+                "protectionGroupId": str(entry.group_id),
+                "serverIds": list(entry.server_ids),
+                "optionalServerIds": list(entry.optional_server_ids),
+            }
+            for entry in wave.entries.all()
+        ],
         "pauseBeforeWave": wave.gate,
         "gateInstructions": wave.gate_instructions,
         "dependsOnWaves": _numbers(wave.depends_on),
+        "waitSeconds": seconds(wave.wait),
         "timeLimitSeconds": seconds(wave.time_limit),
+        "successThreshold": wave.success_threshold,
     }
 
 
@@ -113,7 +137,10 @@ def _wave(wave: Wave) -> Item:
         "gateOpenedAt": moment(wave.gate_opened_at),
         "gateOpenedBy": wave.gate_opened_by,
         "gateComment": wave.gate_comment,
+        "waitSeconds": seconds(wave.wait),
+        "waitUntil": moment(wave.wait_until),
         "timeLimitSeconds": seconds(wave.time_limit),
+        "successThreshold": wave.success_threshold,
         "groupNames": wave.group_names,
         "status": wave.state,
         "statusMessage": wave.message,
@@ -134,6 +161,7 @@ def _server(server: WaveServer) -> Item:
         "region": server.region,
         "os": server.os,
         "groupName": server.group_name,
+        "critical": server.critical,
         "launchJobId": str(server.launch_job_id) if server.launch_job_id else None,
         "status": server.state,
         "phase": server.phase,

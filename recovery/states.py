@@ -160,3 +160,10 @@ JOB = Lifecycle(
         JobState.LOST: set(),
     }
 )
+
+
+class CheckLevel(models.TextChoices):
+    """What a check of a plan found amounts to. An ERROR keeps the plan from being saved."""
+
+    ERROR = "ERROR", "Error"
+    WARNING = "WARNING", "Warning"

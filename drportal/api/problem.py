@@ -106,7 +106,9 @@ def _of_domain(error: DomainError) -> Response:
 def _of_fields(error: exceptions.ValidationError) -> Response:
     fields = list(_flat("", error.get_full_details()))
     told = "The request is not valid."
-    return problem(HTTPStatus.BAD_REQUEST, "invalid", told, errors=fields)
+    missing = bool(fields) and all(field["code"] == "required" for field in fields)
+    known_as = "MISSING_FIELD" if missing else InvalidInput.known_as
+    return problem(HTTPStatus.BAD_REQUEST, "invalid", told, error=known_as, errors=fields)
 
 
 def _flat(path: str, found: Any) -> Iterator[dict[str, str]]:

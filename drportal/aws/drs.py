@@ -83,6 +83,7 @@ class RecoveryInstance:
     ec2_state: str
     is_drill: bool | None
     point_in_time: datetime | None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -150,6 +151,25 @@ class Drs:
                 with self._readable("DescribeRecoveryInstances"):
                     found += [_recovery_instance(item) for item in page.get("items", [])]
         return found
+
+    @reaches_outside
+    def all_recovery_instances(self) -> list[RecoveryInstance]:
+        """Every recovery instance. An error in mid-listing raises: half a listing is none."""
+        found = self._pages("describe_recovery_instances", "DescribeRecoveryInstances")
+        with self._readable("DescribeRecoveryInstances"):
+            return [_recovery_instance(item) for page in found for item in page.get("items", [])]
+
+    @reaches_outside
+    def tag(self, arn: str, tags: dict[str, str]) -> None:
+        """Set tags on a resource, and leave its others. Doing it twice is doing it once."""
+        with translated("TagResource", self.scope):
+            client("drs", Use.WRITE, self.scope).tag_resource(resourceArn=arn, tags=tags)
+
+    @reaches_outside
+    def untag(self, arn: str, keys: Sequence[str]) -> None:
+        """Take tags off a resource. Those that it does not have are no error."""
+        with translated("UntagResource", self.scope):
+            client("drs", Use.WRITE, self.scope).untag_resource(resourceArn=arn, tagKeys=list(keys))
 
     @reaches_outside
     def start_recovery(
@@ -229,4 +249,5 @@ def _recovery_instance(item: dict[str, Any]) -> RecoveryInstance:
         ec2_state=item.get("ec2InstanceState", ""),
         is_drill=item.get("isDrill"),
         point_in_time=parse_time(item.get("pointInTimeSnapshotDateTime")),
+        raw=item,
     )

@@ -1,7 +1,7 @@
 """EC2 in one account and Region."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,9 @@ class Instance:
     vpc_id: str
     availability_zone: str
     launched_at: datetime | None
+    security_group_ids: tuple[str, ...] = ()
+    instance_profile: str = ""  # its ARN
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 class Ec2:
@@ -69,4 +72,9 @@ def _instance(item: dict[str, Any]) -> Instance:
         vpc_id=item.get("VpcId", ""),
         availability_zone=item.get("Placement", {}).get("AvailabilityZone", ""),
         launched_at=item.get("LaunchTime"),
+        security_group_ids=tuple(
+            sorted(group["GroupId"] for group in item.get("SecurityGroups", []))
+        ),
+        instance_profile=item.get("IamInstanceProfile", {}).get("Arn", ""),
+        tags={tag["Key"]: tag.get("Value", "") for tag in item.get("Tags", [])},
     )

@@ -13,3 +13,13 @@ class JobQuotas:
 
 
 DRS_JOBS = JobQuotas()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerQuotas:
+    """What limits source servers, extended ones included. It can be raised (L-E28BE5E0)."""
+
+    source_servers: int = 4000
+
+
+DRS_SERVERS = ServerQuotas()

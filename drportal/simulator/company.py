@@ -207,6 +207,11 @@ _EXTENDED = (
     ("reporting-web-01", "web"),
 )
 
+# A server that cannot be extended: its volumes have the default key.
+_WITH_DEFAULT_KEY = "reporting-web-02"
+_KEY_ID = "5f1c7a52-3c0b-4c4e-9a5e-0d3f6e1b7c21"
+STAGING_KEY = f"arn:aws:kms:{WEST}:{STAGING}:key/{_KEY_ID}"
+
 
 def role_arn(account: str) -> str:
     """The role in an account that the hub assumes."""
@@ -233,6 +238,7 @@ def scenario() -> dict[str, Any]:
             for account, name in ACCOUNTS.items()
         ],
         "roles": _roles(),
+        "keys": [{"account": STAGING, "region": WEST, "id": _KEY_ID}],
         "servers": [server for tier in _TIERS for server in _servers(tier)],
         "extensions": [
             {
@@ -293,6 +299,9 @@ def _server(tier: Tier, number: int) -> dict[str, Any]:
         "replication": tier.replication.get(number, {}),
         "launchConfiguration": {"copyTags": True},
     }
+    if tier.account == STAGING and hostname != _WITH_DEFAULT_KEY:
+        key = {"ebsEncryption": "CUSTOM", "ebsEncryptionKeyArn": STAGING_KEY}
+        server["replicationConfiguration"] = key
     if tier.on_aws:
         origin = WEST if tier.region == EAST else EAST
         server["origin"] = {"account": tier.account, "region": origin, "zone": f"{origin}b"}

@@ -10,7 +10,7 @@ from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Instance
 from moto.iam.models import iam_backends
 
-from drportal.simulator import launch_templates
+from drportal.simulator import launch_templates, moto_templates
 from drportal.simulator.ec2_backend import MANAGED_TAG, LaunchProblem, ec2_of
 from drportal.simulator.identifiers import stable
 from drportal.simulator.models import DRSBackend
@@ -63,12 +63,17 @@ def _launch_new(
         instance_type=data.get("InstanceType") or server.instance_type,
         key_name=data.get("KeyName"),
         disable_api_termination=bool(data.get("DisableApiTermination")),
-        ebs_optimized=bool(data.get("EbsOptimized")),
+        monitoring_state="enabled" if _monitored(data) else "disabled",
         block_device_mappings=launch_templates.block_devices(data, server),
         tags=tags,
     )
+    moto_templates.spend_credits(instance, data)
     _attach_profile(ec2, instance, data.get("IamInstanceProfile") or {})
     return instance
+
+
+def _monitored(data: dict[str, Any]) -> bool:
+    return bool((data.get("Monitoring") or {}).get("Enabled"))
 
 
 def _run(backend: DRSBackend, place: Placement, image_id: str, **given: Any) -> Instance:
@@ -90,7 +95,7 @@ def _run(backend: DRSBackend, place: Placement, image_id: str, **given: Any) -> 
             region_name=backend.region_name,
             subnet_id=place.subnet.id,
             security_group_ids=list(place.groups),
-            associate_public_ip=False,
+            associate_public_ip=place.public_ip,
             nics=[{name: value for name, value in nic.items() if value is not None}],
             **given,
         )

@@ -15,11 +15,12 @@ from drportal.simulator.ec2_backend import LaunchProblem
 
 @dataclass(frozen=True)
 class Placement:
-    """A subnet, security groups by id, and a fixed private address, if any."""
+    """A subnet, security groups by id, a fixed private address, if any, and a public one or not."""
 
     subnet: Subnet
     groups: list[str]
     private_ip: str | None
+    public_ip: bool = False
 
 
 def placement(ec2: EC2Backend, data: dict[str, Any], copied_ip: str | None) -> Placement:
@@ -27,6 +28,11 @@ def placement(ec2: EC2Backend, data: dict[str, Any], copied_ip: str | None) -> P
     # moto takes neither the subnet, the groups nor the address of a template's interface.
     nic: dict[str, Any] = next(iter(data.get("NetworkInterfaces") or []), {})
     subnet = subnet_named(ec2, nic.get("SubnetId"))
+    if nic and data.get("SecurityGroupIds"):
+        raise LaunchProblem(
+            "InvalidParameterCombination: Network interfaces and an instance-level security "
+            "groups may not be specified on the same request"
+        )
     groups = nic.get("Groups") or data.get("SecurityGroupIds") or []
     for group in groups:
         if ec2.get_security_group_from_id(group) is None:
@@ -36,7 +42,7 @@ def placement(ec2: EC2Backend, data: dict[str, Any], copied_ip: str | None) -> P
     address = copied_ip or nic.get("PrivateIpAddress") or _primary_address(nic)
     if address:
         _check_address(subnet, address)
-    return Placement(subnet, list(groups), address)
+    return Placement(subnet, list(groups), address, bool(nic.get("AssociatePublicIpAddress")))
 
 
 def subnet_named(ec2: EC2Backend, wanted: str | None) -> Subnet:

@@ -16,7 +16,7 @@ from moto.core import botocore_stubber
 from moto.core.common_types import TYPE_RESPONSE
 
 import drportal.simulator as package
-from drportal.simulator import models, moto_speed, urls
+from drportal.simulator import models, moto_speed, moto_templates, urls
 from drportal.simulator.gate import ACCOUNT_HEADER, AnswerLost, Loss, exchange
 from drportal.simulator.protocol import Answer, Arrived
 
@@ -37,6 +37,7 @@ def register() -> None:
     moto.drs = package  # type: ignore[attr-defined]  # as an import of it would
     backend_index.backend_url_patterns.append((SERVICE, re.compile(urls.url_bases[0])))
     moto_speed.apply()
+    moto_templates.apply()
     _guard_in_process_calls()
 
 

@@ -8,6 +8,7 @@ settings    members of `Settings`, durations in seconds
 quotas      members of `Quotas`
 accounts    id*, name, hub, initialized (Regions), notOptedIn (Regions)
 roles       arn*, trust (ARNs, account ids or "*"), externalId
+keys        account*, region*, id*, manager (CUSTOMER or AWS): of KMS
 servers     account*, region*, hostname*, os*, id, fqdn, tags, ip, cpus, ramGiB, disks (device*,
             GiB), instanceType, architecture, volumeStatus, addedDaysAgo, origin (account*,
             region*, zone, instanceId), replication (state, lagSeconds, synced, sinceHours, error,
@@ -33,6 +34,7 @@ from moto.moto_api._internal import mock_random
 from drportal.simulator.accounts import DEFAULT_HUB, Account, Registry, Role
 from drportal.simulator.exceptions import DRSError
 from drportal.simulator.faults import Fault
+from drportal.simulator.keys import MANAGERS, add_key
 from drportal.simulator.models import DRSBackend, drs_backends
 from drportal.simulator.network import Network, build
 from drportal.simulator.reader import Reader, ScenarioError
@@ -87,6 +89,8 @@ def _load(root: Reader) -> None:
     networks = _load_accounts(root)
     for each in root.objects("roles"):
         _load_role(each)
+    for each in root.objects("keys"):
+        _load_key(each)
     for each in root.objects("servers"):
         _load_at_place(each, networks)
     for each in root.objects("extensions"):
@@ -165,6 +169,15 @@ def _load_role(each: Reader) -> None:
     if role.account not in world.accounts.accounts:
         raise each.refuse("arn", f"there is no account {role.account}.")
     world.accounts.add_role(role)
+    each.finish()
+
+
+def _load_key(each: Reader) -> None:
+    backend = _backend(each, "region", each.required("account", str), each.required("region", str))
+    manager = each.optional("manager", str, MANAGERS[0])
+    if manager not in MANAGERS:
+        raise each.refuse("manager", f"is none of {', '.join(MANAGERS)}.")
+    add_key(backend.account_id, backend.region_name, each.required("id", str), manager=manager)
     each.finish()
 
 

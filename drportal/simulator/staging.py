@@ -14,6 +14,7 @@ from drportal.simulator.exceptions import (
 )
 from drportal.simulator.handlers import Handler
 from drportal.simulator.identifiers import stable
+from drportal.simulator.keys import managed_by_aws
 from drportal.simulator.models import DRSBackend, drs_backends
 from drportal.simulator.paging import page
 from drportal.simulator.resources import Extension, SourceServer
@@ -35,6 +36,7 @@ def create_extended_source_server(
         raise _invalid(f"Source server {staging.arn} is already extended into this account.")
     if staging.extension is not None:
         raise _invalid(f"Source server {staging.arn} is itself extended.")
+    _check_shareable(backend, staging_account, staging)
     return {"sourceServer": described(backend, extend(backend, staging_account, staging, tags))}
 
 
@@ -67,6 +69,17 @@ def extend(
     return add_server(
         backend, server, tags=tags or {}, replication_configuration=inherited, **settings
     )
+
+
+def _check_shareable(backend: DRSBackend, account: str, staging: SourceServer) -> None:
+    """A key that AWS manages cannot be shared with the target (DRS user guide)."""
+    there = drs_backends[account][backend.region_name].replication_configurations[staging.id]
+    mode, key = there["ebsEncryption"], there.get("ebsEncryptionKeyArn", "")
+    if mode == "DEFAULT" or (mode == "CUSTOM" and managed_by_aws(key)):
+        raise _invalid(
+            f"Source server {staging.arn} cannot be extended if it has the default EBS encryption "
+            "key."
+        )
 
 
 def _extends(server: SourceServer, arn: str) -> bool:

@@ -2,17 +2,21 @@
 
 from protection.admin.accounts import TargetAccountAdmin
 from protection.admin.groups import ProtectionGroupAdmin
+from protection.admin.instances import RecoveryInstanceAdmin
 from protection.admin.people import RoleAdmin, UserAdmin
 from protection.admin.schedules import PeriodicTaskAdmin
 from protection.admin.servers import SourceServerAdmin
 from protection.admin.sync_runs import SyncRunAdmin
+from protection.admin.tag_settings import TagSyncSettingsAdmin
 
 __all__ = [
     "PeriodicTaskAdmin",
     "ProtectionGroupAdmin",
+    "RecoveryInstanceAdmin",
     "RoleAdmin",
     "SourceServerAdmin",
     "SyncRunAdmin",
+    "TagSyncSettingsAdmin",
     "TargetAccountAdmin",
     "UserAdmin",
 ]

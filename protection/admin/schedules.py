@@ -14,6 +14,7 @@ from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
 from protection.admin.recorded import RecordedAdmin
+from protection.selectors import seconds_between
 from protection.services import schedules
 
 # Celery's own chores are not for people to switch off.
@@ -69,7 +70,7 @@ class PeriodicTaskAdmin(RecordedAdmin):
 
     def form_for(self, request: HttpRequest, obj: Any) -> ScheduleForm:
         data = request.POST if request.method == "POST" else None
-        seconds = _seconds(obj)
+        seconds = seconds_between(obj)
         form = ScheduleForm(data, initial={"enabled": obj.enabled, "every": seconds})
         if seconds is None:  # not an interval of seconds: it can be switched only
             del form.fields["every"]
@@ -84,16 +85,10 @@ class PeriodicTaskAdmin(RecordedAdmin):
 
 def how_often(task: Any) -> str:
     """A task's schedule in words."""
-    seconds = _seconds(task)
+    seconds = seconds_between(task)
     return f"every {seconds} s" if seconds is not None else str(task.schedule)
 
 
 def last_noted(task: Any) -> str:
     """When a task was last sent, as far as beat has written it down: it does so now and then."""
     return age(task.last_run_at) if task.last_run_at else "not noted yet"
-
-
-def _seconds(task: Any) -> int | None:
-    if task.interval is None:
-        return None
-    return int(task.interval.schedule.run_every.total_seconds()) or None

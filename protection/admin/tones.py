@@ -8,7 +8,7 @@ from drportal.adminkit.widgets import Tone, age, badge
 from protection.choices import Readiness, RegionStatus, SyncState
 from protection.models import AccountRegion, SyncRun
 from protection.rules.readiness import Verdict
-from protection.selectors import STALE_AFTER
+from protection.selectors import INSTANCES_STALE_AFTER, STALE_AFTER
 
 _REGION = {
     RegionStatus.ACTIVE: Tone.GOOD,
@@ -27,6 +27,7 @@ _SYNC = {
     SyncState.RUNNING: Tone.BUSY,
     SyncState.COMPLETED: Tone.GOOD,
     SyncState.PARTIAL: Tone.UNSURE,
+    SyncState.NOTHING: Tone.WAIT,
     SyncState.FAILED: Tone.BAD,
     SyncState.ABANDONED: Tone.BAD,
 }
@@ -63,4 +64,16 @@ def seen(row: AccountRegion | None) -> str:
 def sync_badge(run: SyncRun) -> SafeString:
     """How a sync run stands."""
     known = SyncState(run.state)
-    return badge(known.label, _SYNC[known])
+    label = f"{known.label}, dry run" if run.dry_run else known.label
+    return badge(label, _SYNC[known])
+
+
+def instances_badge(row: AccountRegion | None) -> SafeString:
+    """What an account's Region last answered about recovery instances."""
+    if row is None or row.instances_listed_at is None:
+        return badge("Never listed", Tone.UNSURE)
+    known = RegionStatus(row.instance_status)
+    if known == RegionStatus.ACTIVE:
+        old = timezone.now() - row.instances_listed_at > INSTANCES_STALE_AFTER
+        return badge("Active when last listed", Tone.UNSURE) if old else badge("Active", Tone.GOOD)
+    return badge(known.label, _REGION.get(known, Tone.BAD))

@@ -25,3 +25,8 @@ ONE_BY_ONE = OpenApiExample(
     request_only=True,
 )
 PREVIEW = OpenApiExample("By tags", value={**_WHERE, "tags": {"Tier": "web"}}, request_only=True)
+RESOLVE = OpenApiExample(
+    "By account",
+    value={"accountId": "123456789012", "region": "us-east-1", "tags": {"Tier": "web"}},
+    request_only=True,
+)

@@ -47,9 +47,22 @@ class ServerFilters(_Placed):
         return servers
 
 
+class InstanceFilters(_Placed):
+    """Filters of recovery instances."""
+
+    instance_id = django_filters.CharFilter()
+    server_id = django_filters.CharFilter(help_text="The id that DRS gave the source server.")
+    job_id = django_filters.CharFilter(help_text="The DRS job that launched it.")
+    is_drill = django_filters.BooleanFilter()
+    ec2_state = django_filters.CharFilter(help_text="In capitals.")
+
+
 class GroupFilters(_Placed):
     """Filters of protection groups."""
 
+    accountId = django_filters.CharFilter(  # noqa: N815  # as the reference spells it
+        field_name="account__account_id", help_text="The same as `account_id`."
+    )
     selection = django_filters.ChoiceFilter(choices=Selection.choices)
     name = django_filters.CharFilter(lookup_expr="iexact")
 

@@ -7,19 +7,15 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from drportal.api.serializers import Flag, Id, Known, Seconds, StrictSerializer, Tags, Text
+from drportal.api.serializers import Flag, Known, Seconds, StrictSerializer, Text
 from protection.choices import Readiness, SyncKind
 from protection.models import (
     AccountRegion,
-    ProtectionGroup,
     SourceServer,
     SyncRun,
     TargetAccount,
 )
 from protection.selectors import readiness_of
-
-_LONGEST_DESCRIPTION = 1000
-_MOST_SERVERS = 5000
 
 
 class AccountIn(StrictSerializer):
@@ -206,78 +202,6 @@ class ServerOut(serializers.ModelSerializer[SourceServer]):
         return found
 
 
-class _Choice(StrictSerializer):
-    """Servers chosen by tags or one by one, never both."""
-
-    tags = Tags(required=False, help_text="Pairs that a server must all have, exactly.")
-    server_ids = serializers.ListField(
-        child=Id(),
-        required=False,
-        max_length=_MOST_SERVERS,
-        help_text="Ids of inventory rows, as /servers shows them.",
-    )
-
-
-class GroupEdit(_Choice):
-    """A group as it is to be. Account and Region are fixed."""
-
-    name = Text(max_length=64)
-    description = Text(max_length=_LONGEST_DESCRIPTION, required=False, allow_blank=True)
-
-
-class GroupIn(GroupEdit):
-    """A group to make."""
-
-    account = Id(help_text="The id of the account, as /accounts shows it.")
-    region = Text(max_length=32)
-
-
-class PreviewIn(_Choice):
-    """A choice of servers to look at."""
-
-    account = Id(help_text="The id of the account, as /accounts shows it.")
-    region = Text(max_length=32)
-
-
-class GroupOut(serializers.ModelSerializer[ProtectionGroup]):
-    """A protection group. What it holds now is at its /servers."""
-
-    account = AccountRef(read_only=True)
-    server_ids = serializers.SerializerMethodField(
-        help_text="The servers put into it one by one; null if it chooses by tags."
-    )
-
-    class Meta:
-        model = ProtectionGroup
-        fields = (
-            "id",
-            "name",
-            "description",
-            "account",
-            "region",
-            "selection",
-            "tags",
-            "server_ids",
-            "version",
-            "created_at",
-            "updated_at",
-        )
-        read_only_fields = fields
-
-    @extend_schema_field(serializers.ListField(child=serializers.UUIDField(), allow_null=True))
-    def get_server_ids(self, group: ProtectionGroup) -> list[str] | None:
-        if group.tags:
-            return None
-        return sorted(str(member.server_id) for member in group.members.all())
-
-
-class Preview(serializers.Serializer[Any]):
-    """What a group with this choice would hold now. At most 500 servers are shown."""
-
-    count = serializers.IntegerField()
-    servers = ServerOut(many=True)
-
-
 class SyncRunIn(StrictSerializer):
     """A sync to run now."""
 
@@ -292,7 +216,11 @@ class SyncAsked(serializers.Serializer[Any]):
 
 
 class SyncRunOut(serializers.ModelSerializer[SyncRun]):
-    """One run of a sync: what it saw, changed, skipped and could not do."""
+    """One run of a sync: what it saw, changed, skipped and could not do.
+
+    `skipped` counts by reason, `failed` what AWS refused. `changes` says of the first 500 servers
+    what the tag sync did, or, with `dry_run`, would do.
+    """
 
     class Meta:
         model = SyncRun
@@ -311,6 +239,10 @@ class SyncRunOut(serializers.ModelSerializer[SyncRun]):
             "added",
             "changed",
             "removed",
+            "skipped",
+            "failed",
+            "dry_run",
+            "changes",
             "problems",
         )
         read_only_fields = fields

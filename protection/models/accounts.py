@@ -9,8 +9,6 @@ from django.utils import timezone
 from drportal.aws.scope import Account, Scope
 from protection.choices import RegionStatus
 
-ROLE_ARN_PATTERN = r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}$"
-
 
 class TargetAccount(models.Model):
     """An AWS account whose servers the portal recovers. The hub is the portal's own."""

@@ -119,7 +119,10 @@ class LaunchAddress(models.Model):
 
 
 class LaunchApply(models.Model):
-    """One applying of a group's launch settings to its servers in DRS and EC2."""
+    """One applying of a group's launch settings to its servers in DRS and EC2.
+
+    `unverified` says that somebody chose to apply what AWS could not be asked about.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     group = models.ForeignKey(ProtectionGroup, on_delete=models.CASCADE, related_name="applies")
@@ -127,6 +130,7 @@ class LaunchApply(models.Model):
         max_length=12, choices=ApplyState, default=ApplyState.PENDING, editable=False
     )
     requested_by = models.CharField(max_length=254)
+    unverified = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)

@@ -101,6 +101,8 @@ class SyncRun(models.Model):
     failed = models.PositiveIntegerField(default=0)  # objects of which the sync was refused
     dry_run = models.BooleanField(default=False)
     problems = models.JSONField(default=list)
+    # What the tag sync did to each server, or would do in a dry run; see `Tally.tell`.
+    changes = models.JSONField(default=list)
 
     class Meta:
         ordering = ("-started_at", "id")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from drportal.aws.drs import parse_duration
@@ -25,7 +25,7 @@ def facts(raw: dict[str, Any]) -> dict[str, Any]:
     hostname = hints.get("hostname") or hints.get("fqdn") or ""
     return {
         "arn": raw.get("arn", ""),
-        "name": (tags.get("Name") or hostname or raw["sourceServerID"])[:256],
+        "name": named(tags, hostname, raw["sourceServerID"]),
         "hostname": hostname[:256],
         "os": (properties.get("os") or {}).get("fullString", "")[:256],
         "architecture": properties.get("architecture", ""),
@@ -50,6 +50,11 @@ def facts(raw: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def named(tags: dict[str, str], hostname: str, server_id: str) -> str:
+    """What a server is called: by its Name tag, else its host name, else its id."""
+    return (tags.get("Name") or hostname or server_id)[:256]
+
+
 def fingerprint(columns: dict[str, Any]) -> str:
     """Equal for equal facts: what tells a changed server from an unchanged one."""
     text = json.dumps(columns, sort_keys=True, default=_plain)
@@ -59,6 +64,8 @@ def fingerprint(columns: dict[str, Any]) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, timedelta):
         return str(value.total_seconds())
+    if isinstance(value, datetime):
+        return value.isoformat()
     raise TypeError(f"a fact of type {type(value).__name__} has no fingerprint")
 
 

@@ -1,7 +1,5 @@
 """Target accounts: registering, editing and deleting them."""
 
-import re
-import secrets
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,11 +13,9 @@ from drportal.errors import InvalidInput
 from drportal.mirror.services import mark
 from protection.errors import AccountAlreadyRegistered, AccountInUse, HubAlreadyRegistered
 from protection.models import AccountRegion, TargetAccount
-from protection.models.accounts import ROLE_ARN_PATTERN
+from protection.rules import roles
+from protection.services import staging
 
-DEFAULT_ROLE = "DRSOrchestrationRole"
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
-_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}")  # STS API reference, ExternalId
 _EDITABLE = frozenset({"name", "role_arn", "external_id", "active"})
 
 
@@ -37,8 +33,8 @@ def register(
     AccountAlreadyRegistered and HubAlreadyRegistered.
     """
     account = TargetAccount(account_id=account_id, name=name.strip(), is_hub=is_hub)
-    account.role_arn = role_arn or ("" if is_hub else default_role_arn(account_id))
-    account.external_id = external_id or ("" if is_hub else secrets.token_urlsafe(24))
+    account.role_arn = role_arn or ("" if is_hub else roles.default_role_arn(account_id))
+    account.external_id = external_id or ("" if is_hub else roles.new_external_id())
     _must_be_valid(account)
     try:
         with transaction.atomic():
@@ -81,8 +77,10 @@ def delete(account: TargetAccount, *, actor: Actor) -> None:
     """Forget an account, with its inventory. Raises AccountInUse while something needs it."""
     with transaction.atomic():
         _mark_regions(account)
+        staging.remove_all(account, actor=actor)
         servers = list(account.servers.values_list("id", flat=True))
         mark("SourceServerInventory", *servers)
+        mark("RecoveryInstanceInventory", *account.recovery_instances.values_list("id", flat=True))
         _saved("deleted", account, actor=actor, name=account.name)
         try:
             account.delete()
@@ -90,45 +88,19 @@ def delete(account: TargetAccount, *, actor: Actor) -> None:
             raise AccountInUse(account, error.protected_objects) from error
 
 
-def default_role_arn(account_id: str) -> str:
-    """The ARN of the role that the portal's own template makes in an account."""
-    return f"arn:aws:iam::{account_id}:role/{DEFAULT_ROLE}"
-
-
 def _must_be_valid(account: TargetAccount) -> None:
-    errors = [*_identity_errors(account), *_role_errors(account)]
+    errors = [*roles.identity_errors(account.account_id, account.name), *_role_errors(account)]
     if errors:
         raise InvalidInput("The account is not valid.", errors=errors)
 
 
-def _identity_errors(account: TargetAccount) -> list[dict[str, str]]:
-    errors = []
-    if not _ACCOUNT_ID.fullmatch(account.account_id):
-        errors.append(_error("account_id", "invalid", "An account id has 12 digits."))
-    if not 1 <= len(account.name) <= 64:  # noqa: PLR2004  # the field's own length
-        errors.append(_error("name", "invalid", "A name has 1 to 64 characters."))
-    return errors
-
-
-def _role_errors(account: TargetAccount) -> list[dict[str, str]]:
-    if account.is_hub:
-        if account.role_arn or account.external_id:
-            return [_error("role_arn", "hub_has_no_role", "The hub is entered without a role.")]
-        return []
-    if not _ACCOUNT_ID.fullmatch(account.account_id):
-        return []  # which is wrong enough: the role is judged by the account that it is in
-    errors = []
-    if not re.fullmatch(ROLE_ARN_PATTERN, account.role_arn, re.ASCII):
-        errors.append(_error("role_arn", "invalid", "This is not the ARN of an IAM role."))
-    elif account.role_arn.split(":")[4] != account.account_id:
-        errors.append(_error("role_arn", "other_account", "The role is in another account."))
-    if account.external_id and not _EXTERNAL_ID.fullmatch(account.external_id):
-        errors.append(_error("external_id", "invalid", "STS does not take such an external id."))
-    return errors
-
-
-def _error(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}
+def _role_errors(account: TargetAccount) -> list[roles.Complaint]:
+    if not account.is_hub:
+        return roles.role_errors(account.account_id, account.role_arn, account.external_id)
+    if account.role_arn or account.external_id:
+        message = "The hub is entered without a role."
+        return [roles.complaint("role_arn", "hub_has_no_role", message)]
+    return []
 
 
 def _saved(what: str, account: TargetAccount, *, actor: Actor, **facts: Any) -> None:

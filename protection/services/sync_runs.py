@@ -1,5 +1,7 @@
 """The runs of syncs: one at a time by lease, each with what it saw and could not see."""
 
+import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,8 +17,10 @@ from protection.choices import SYNC, SyncKind, SyncState
 from protection.errors import SyncAlreadyRunning
 from protection.models import SyncRun
 
-# A run says that it is alive after every account and Region; the slowest answer takes less.
+# A run says that it is alive this often, while it waits for AWS too; see `asking`.
 _LEASE = timedelta(minutes=3)
+_BEAT = 15  # seconds
+_MOST_TOLD = 500  # problems, and changes: a run is looked at on one page
 _TASKS = {
     SyncKind.INVENTORY: "protection.sync_inventory",
     SyncKind.RECOVERY_INSTANCES: "protection.sync_recovery_instances",
@@ -38,8 +42,33 @@ class Tally:
     changed: int = 0
     removed: int = 0
     failed: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
     problems: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+
+    def cannot(self, *, status: str, message: str, **where: str) -> None:
+        """Note what could not be done, and where. The first 500 are kept."""
+        if len(self.problems) < _MOST_TOLD:
+            self.problems.append({**where, "status": status, "message": message})
+
+    def tell(self, **change: Any) -> None:
+        """Note a change in full. The first 500 are kept; all are counted elsewhere."""
+        if len(self.changes) < _MOST_TOLD:
+            self.changes.append(change)
+
+
+class Pulse:
+    """Keeps a run's lease alive: call it as often as you like, it writes now and then."""
+
+    def __init__(self, run: SyncRun) -> None:
+        self._run = run
+        self._last = time.monotonic()
+
+    def __call__(self) -> None:
+        """Raises SyncAlreadyRunning if another run has taken over."""
+        if time.monotonic() - self._last >= _BEAT:
+            keep_alive(self._run)
+            self._last = time.monotonic()
 
 
 def ask(kind: SyncKind, *, actor: Actor) -> None:
@@ -54,7 +83,7 @@ def ask(kind: SyncKind, *, actor: Actor) -> None:
         hint(_TASKS[kind])
 
 
-def begin(kind: SyncKind, *, actor: Actor) -> SyncRun:
+def begin(kind: SyncKind, *, actor: Actor, dry_run: bool = False) -> SyncRun:
     """Begin a run, taking over from one whose lease ran out. Raises SyncAlreadyRunning."""
     now = timezone.now()
     dead = SyncRun.objects.filter(kind=kind, leased_until__lte=now)
@@ -63,7 +92,7 @@ def begin(kind: SyncKind, *, actor: Actor) -> SyncRun:
     try:
         with transaction.atomic():
             return SyncRun.objects.create(
-                kind=kind, requested_by=actor.name, leased_until=now + _LEASE
+                kind=kind, requested_by=actor.name, leased_until=now + _LEASE, dry_run=dry_run
             )
     except IntegrityError as error:
         running = SyncRun.objects.filter(kind=kind, state=SyncState.RUNNING).first()
@@ -108,6 +137,8 @@ def _end(run: SyncRun, state: SyncState, tally: Tally, *, actor: Actor) -> SyncR
         run.refresh_from_db()
         if ended:
             write = record_failure if state == SyncState.FAILED else record
-            counts = {name: count for name, count in asdict(tally).items() if name != "problems"}
-            write(f"protection.{run.kind.lower()}.synced", actor=actor, subject=run, **counts)
+            told = asdict(tally)
+            counts = {name: told[name] for name in told.keys() - {"problems", "changes"}}
+            facts = {**counts, "dry_run": run.dry_run}
+            write(f"protection.{run.kind.lower()}.synced", actor=actor, subject=run, **facts)
     return run

@@ -203,12 +203,13 @@ class ImportRunAdmin(RecordedAdmin):
 
 def _show_text(form: ImportForm) -> None:
     """Keep a chosen file's text in the form, for a browser does not send a file twice."""
-    chosen = form.files.get("file")
+    chosen: Any = form.files.get("file")
     if chosen is None or chosen.size > _LONGEST_SHOWN:
         return
     chosen.seek(0)
-    form.data = form.data.copy()
-    form.data["text"] = chosen.read().decode("utf-8", "replace")
+    shown: Any = form.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+    shown["text"] = chosen.read().decode("utf-8", "replace")
+    form.data = shown
 
 
 def _result(run: ImportRun) -> str:

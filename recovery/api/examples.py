@@ -10,14 +10,28 @@ PLAN = OpenApiExample(
     "Two waves, the second behind a gate",
     value={
         "name": "Web shop",
+        "owner": "Shop team",
+        "rto_minutes": 240,
+        "rpo_minutes": 15,
+        "notification_addresses": ["shop@example.com"],
+        "tags": {"dr:priority": "high"},
         "waves": [
-            {"name": "Databases", "group_ids": [_DATABASES], "time_limit_minutes": 90},
+            {
+                "name": "Databases",
+                "group_ids": [_DATABASES],
+                "group_servers": [
+                    {"group_id": _DATABASES, "optional_server_ids": ["s-1111111111111111a"]}
+                ],
+                "success_threshold": 75,
+                "time_limit_minutes": 90,
+            },
             {
                 "name": "Web servers",
                 "group_ids": [_WEB],
                 "depends_on": [1],
                 "gate": True,
                 "gate_instructions": "Check that the databases answer.",
+                "wait_minutes": 10,
             },
         ],
     },
@@ -26,6 +40,11 @@ PLAN = OpenApiExample(
 DRILL = OpenApiExample(
     "A drill",
     value={"plan_id": _PLAN, "kind": "DRILL", "reason": "Quarterly drill"},
+    request_only=True,
+)
+DRILL_OF_PLAN = OpenApiExample(
+    "A drill",
+    value={"kind": "DRILL", "reason": "Quarterly drill"},
     request_only=True,
 )
 RECOVERY = OpenApiExample(

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from drportal.api.serializers import Known, Seconds
 from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
+from recovery.selectors import rto_deadline
 from recovery.states import ServerState, WaveState
 
 
@@ -123,6 +124,7 @@ class WaveServerOut(serializers.ModelSerializer[WaveServer]):
             "name",
             "os",
             "group_name",
+            "critical",
             "state",
             "phase",
             "message",
@@ -160,6 +162,7 @@ class WaveOut(serializers.ModelSerializer[Wave]):
 
     gate = serializers.SerializerMethodField(help_text="Null if there is none before it.")
     message = Known()
+    wait_seconds = Seconds(source="wait", allow_null=False)
     time_limit_seconds = Seconds(source="time_limit", allow_null=False)
     counts = serializers.SerializerMethodField()
     servers = WaveServerOut(many=True, read_only=True)
@@ -175,7 +178,10 @@ class WaveOut(serializers.ModelSerializer[Wave]):
             "depends_on",
             "gate",
             "group_names",
+            "wait_seconds",
+            "wait_until",
             "time_limit_seconds",
+            "success_threshold",
             "started_at",
             "deadline_at",
             "finished_at",
@@ -197,11 +203,24 @@ class WaveOut(serializers.ModelSerializer[Wave]):
 class ExecutionDetail(ExecutionOut):
     """An execution with everything in it."""
 
+    rto_seconds = serializers.IntegerField(
+        read_only=True,
+        allow_null=True,
+        help_text="The recovery time objective of the plan version that is carried out; null if it "
+        "has none, or once the plan has been deleted.",
+    )
+    rto_deadline_at = serializers.SerializerMethodField(
+        help_text="When that is over, counted from the request; null where there is none."
+    )
     waves = WaveOut(many=True, read_only=True)
 
     class Meta(ExecutionOut.Meta):
-        fields = (*ExecutionOut.Meta.fields, "waves")
+        fields = (*ExecutionOut.Meta.fields, "rto_seconds", "rto_deadline_at", "waves")
         read_only_fields = fields
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_rto_deadline_at(self, execution: Any) -> Any:
+        return rto_deadline(execution)
 
 
 class EventOut(serializers.ModelSerializer[ExecutionEvent]):

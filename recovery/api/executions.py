@@ -10,22 +10,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.api.views import RecordedViewSet
-from drportal.access import allowed
 from drportal.api.access import Needs
 from drportal.api.pagination import LatestFirst
 from drportal.api.schema import refusal
-from drportal.errors import Forbidden, NotFound
+from drportal.errors import NotFound
 from recovery.api.examples import DRILL, RECOVERY, RESUME
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
 from recovery.api.filters import ExecutionFilters
 from recovery.api.serializers import CancelIn, ExecutionIn, ResumeIn
-from recovery.models import Execution, RecoveryPlan
+from recovery.api.starting import shown, start
+from recovery.models import RecoveryPlan
 from recovery.permissions import ExecutionPermission, PlanPermission
 from recovery.selectors import executions_for, plans_for, timeline, whole, with_counts
 from recovery.services import executions
-from recovery.states import Kind
-
-_STARTING = {Kind.DRILL: PlanPermission.DRILL, Kind.RECOVERY: PlanPermission.RECOVER}
 
 
 class ExecutionViewSet(RecordedViewSet):
@@ -33,7 +30,7 @@ class ExecutionViewSet(RecordedViewSet):
 
     needs = {
         "list": Needs.to_see(ExecutionPermission.VIEW),
-        # Which permission on the plan depends on the kind: `_plan` asks.
+        # Which permission on the plan depends on the kind: `start` asks.
         "create": Needs.to_see(PlanPermission.VIEW),
         "retrieve": Needs.to_see(ExecutionPermission.VIEW),
         "events": Needs.to_see(ExecutionPermission.VIEW),
@@ -68,15 +65,9 @@ class ExecutionViewSet(RecordedViewSet):
         at a time: else 409, which names the execution that is in the way.
         """
         wanted = self.taken(ExecutionIn)
-        kind = Kind(wanted["kind"])
-        execution = executions.start(
-            self._plan(wanted["plan_id"], kind),
-            kind=kind,
-            reason=wanted.get("reason", ""),
-            confirmation=wanted.get("confirmation", ""),
-            actor=self.actor,
-        )
-        return self.created(self._shown(execution), execution.pk, status=202)
+        plan = self._plan(wanted["plan_id"])
+        execution = start(plan, wanted, user=self.request.user, actor=self.actor)
+        return self.created(shown(execution), execution.pk, status=202)
 
     @extend_schema(responses=ExecutionDetail)
     def retrieve(self, _: Request, **__: str) -> Response:
@@ -99,7 +90,7 @@ class ExecutionViewSet(RecordedViewSet):
         execution = self.the_object()
         wanted = self.taken(CancelIn)
         executions.cancel(execution, **wanted, actor=self.actor)
-        return self.created(self._shown(execution), execution.pk, status=202)
+        return self.created(shown(execution), execution.pk, status=202)
 
     @extend_schema(request=ResumeIn, responses={202: ExecutionOut}, examples=[RESUME])
     @action(detail=True, methods=["post"])
@@ -108,16 +99,10 @@ class ExecutionViewSet(RecordedViewSet):
         execution = self.the_object()
         wanted = self.taken(ResumeIn)
         executions.resume(execution, **wanted, actor=self.actor)
-        return self.created(self._shown(execution), execution.pk, status=202)
+        return self.created(shown(execution), execution.pk, status=202)
 
-    def _plan(self, plan_id: UUID, kind: Kind) -> RecoveryPlan:
+    def _plan(self, plan_id: UUID) -> RecoveryPlan:
         plan = plans_for(self.request.user).filter(pk=plan_id).first()
         if plan is None:
             raise NotFound("There is no such plan, or none that you may see.")
-        if not allowed(self.request.user, _STARTING[kind], plan):
-            what = f"You may see {plan}, but not start a {kind.label.lower()} of it."
-            raise Forbidden(what, permission=str(_STARTING[kind]))
         return plan
-
-    def _shown(self, execution: Execution) -> Any:
-        return ExecutionOut(with_counts(Execution.objects.filter(pk=execution.pk)).get()).data

@@ -5,16 +5,61 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
+from drportal.errors import InvalidInput
+from recovery.selectors import holds_by_plan, in_account
 from recovery.states import EXECUTION, ExecutionState, Kind
 
 
 class PlanFilters(django_filters.FilterSet):  # type: ignore[misc]  # no annotations there
-    """Filters of plans."""
+    """Filters of plans, of rows of `with_latest`. camelCase is how the reference spells them."""
 
-    name = django_filters.CharFilter(lookup_expr="iexact")
-    search = django_filters.CharFilter(
-        field_name="name", lookup_expr="icontains", help_text="Part of the name, in any case."
+    account_id = django_filters.CharFilter(
+        method="in_account", help_text="12 digits: plans with a group of this account."
     )
+    accountId = django_filters.CharFilter(  # noqa: N815  # as the reference spells it
+        method="in_account", help_text="The same as `account_id`."
+    )
+    name = django_filters.CharFilter(
+        lookup_expr="icontains", help_text="Part of the name, in any case."
+    )
+    nameExact = django_filters.CharFilter(  # noqa: N815  # as the reference spells it
+        field_name="name", lookup_expr="iexact", help_text="The whole name, in any case."
+    )
+    search = django_filters.CharFilter(
+        field_name="name", lookup_expr="icontains", help_text="The same as `name`."
+    )
+    tag = django_filters.CharFilter(
+        method="by_tag",
+        help_text="`key=value` of the plan's own tags, exactly. Given more than once, all must be "
+        "there.",
+    )
+    hasConflict = django_filters.BooleanFilter(  # noqa: N815  # as the reference spells it
+        method="by_conflict",
+        help_text="Whether executions of other plans hold servers of this one.",
+    )
+    status = django_filters.ChoiceFilter(
+        field_name="latest_state",
+        choices=ExecutionState.choices,
+        help_text="How the latest execution stands.",
+    )
+
+    def in_account(self, plans: QuerySet[Any], _: str, account_id: str) -> QuerySet[Any]:
+        """Plans that launch servers of an account."""
+        return in_account(plans, account_id)
+
+    def by_tag(self, plans: QuerySet[Any], _: str, __: str) -> QuerySet[Any]:
+        """Plans that have every tag that was given: the form holds the last one only."""
+        for text in self.data.getlist("tag"):
+            key, equals, value = text.partition("=")
+            if not key or not equals:
+                raise InvalidInput.field("tag", "invalid", "A tag is written key=value.")
+            plans = plans.filter(tags__contains={key: value})
+        return plans
+
+    def by_conflict(self, plans: QuerySet[Any], _: str, wanted: object) -> QuerySet[Any]:
+        """Plans of which other executions hold servers, or the others."""
+        held = list(holds_by_plan())
+        return plans.filter(pk__in=held) if wanted else plans.exclude(pk__in=held)
 
 
 class ExecutionFilters(django_filters.FilterSet):  # type: ignore[misc]  # no annotations there

@@ -34,7 +34,7 @@ class PartOut(serializers.Serializer[object]):
 class NoteOut(serializers.Serializer[object]):
     """Something about one place of a document."""
 
-    field = serializers.CharField()  # type: ignore[assignment]  # the name is the API's
+    field = serializers.CharField()
     code = serializers.CharField()
     message = serializers.CharField()
 

@@ -17,10 +17,22 @@ FINAL = frozenset(
 )
 
 
-def of_wave(servers: Collection[str], *, overdue: bool) -> WaveState:
-    """How a wave ended whose servers ended in these states. No servers is no success."""
+def of_wave(
+    critical: Collection[str],
+    optional: Collection[str] = (),
+    *,
+    threshold: int = 100,
+    overdue: bool,
+) -> WaveState:
+    """How a wave ended whose critical and optional servers ended in these states.
+
+    It ended well if every critical server was launched, and at least `threshold` percent of all.
+    No servers is no success.
+    """
+    servers = [*critical, *optional]
     launched = sum(state == ServerState.LAUNCHED for state in servers)
-    if servers and launched == len(servers):
+    all_critical = all(state == ServerState.LAUNCHED for state in critical)
+    if servers and all_critical and launched * 100 >= threshold * len(servers):
         return WaveState.COMPLETED
     if overdue:
         return WaveState.TIMED_OUT
@@ -32,7 +44,11 @@ def of_wave(servers: Collection[str], *, overdue: bool) -> WaveState:
 
 
 def of_execution(servers: Collection[str], *, cancelled: bool) -> ExecutionState:
-    """How an execution ended whose servers ended in these states."""
+    """How an execution ended whose servers ended in these states.
+
+    COMPLETED says that every server was launched, optional ones too: so where only these failed,
+    all waves ended well and the execution is PARTIAL.
+    """
     if cancelled:
         return ExecutionState.CANCELLED
     launched = sum(state == ServerState.LAUNCHED for state in servers)

@@ -24,15 +24,22 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class WaveView:
-    """A wave with the states of its servers. `overdue`: its time limit has passed."""
+    """A wave with the states of its critical and its optional servers. `overdue`: its time limit
+    has passed. `waits`: it has a timer, which is started when it could start.
+    """
 
     position: int
     state: str
     depends_on: frozenset[int] = frozenset()
     gate: bool = False
     gate_open: bool = False
+    waits: bool = False
+    timer_started: bool = False
+    timer_over: bool = False
     overdue: bool = False
+    threshold: int = 100
     servers: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     jobs: tuple[JobView, ...] = ()
 
 
@@ -75,6 +82,13 @@ class Finish:
 @dataclass(frozen=True, slots=True)
 class ReachGate:
     """Let a wave wait at its gate."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """Let a wave that could start wait for its time."""
 
     position: int
 
@@ -139,6 +153,7 @@ Step = (
     | GoOn
     | Finish
     | ReachGate
+    | StartTimer
     | LaunchWave
     | BlockWave
     | CancelWave
@@ -166,8 +181,8 @@ def next_steps(execution: ExecutionView) -> list[Step]:
 def _stands_still(execution: ExecutionView) -> bool:
     """Whether only a person can let it go on."""
     waves = execution.waves
-    launching = any(wave.state == WaveState.LAUNCHING for wave in waves)
-    return not launching and _at_gate(waves) and not _for_waves(execution)
+    moving = any(wave.state == WaveState.LAUNCHING or _timed(wave) for wave in waves)
+    return not moving and _at_gate(waves) and not _for_waves(execution)
 
 
 def _for_waves(execution: ExecutionView) -> list[Step]:
@@ -196,10 +211,18 @@ def _before_launch(wave: WaveView, states: dict[int, str], *, cancelling: bool) 
     if ended_badly:
         yield BlockWave(wave.position, ended_badly)
     elif all(states[need] == WaveState.COMPLETED for need in wave.depends_on):
-        if not wave.gate or wave.gate_open:
-            yield LaunchWave(wave.position)
-        elif wave.state == WaveState.PENDING:
+        yield from _once_it_could_start(wave)
+
+
+def _once_it_could_start(wave: WaveView) -> Iterator[Step]:
+    """First the gate, then the timer: what a person lets start still waits for its time."""
+    if wave.gate and not wave.gate_open:
+        if wave.state == WaveState.PENDING:
             yield ReachGate(wave.position)
+    elif wave.waits and not wave.timer_started:
+        yield StartTimer(wave.position)
+    elif not wave.waits or wave.timer_over:
+        yield LaunchWave(wave.position)
 
 
 def _while_launching(wave: WaveView, *, cancelling: bool) -> Iterator[Step]:
@@ -215,7 +238,13 @@ def _while_launching(wave: WaveView, *, cancelling: bool) -> Iterator[Step]:
             yield SendJob(job.id)
     # Time may be up while DRS runs a job, but not while nobody knows whether it does.
     if all(wave.overdue and job.state == JobState.STARTED for job in live):
-        yield EndWave(wave.position, outcome.of_wave(wave.servers, overdue=wave.overdue))
+        yield EndWave(wave.position, _outcome(wave))
+
+
+def _outcome(wave: WaveView) -> WaveState:
+    return outcome.of_wave(
+        wave.servers, wave.optional, threshold=wave.threshold, overdue=wave.overdue
+    )
 
 
 def _unasked(job: JobView) -> bool:
@@ -225,7 +254,7 @@ def _unasked(job: JobView) -> bool:
 def _for_the_whole(execution: ExecutionView) -> list[Step]:
     waves = execution.waves
     if all(wave.state in WAVE.terminal for wave in waves):
-        servers = [state for wave in waves for state in wave.servers]
+        servers = [state for wave in waves for state in (*wave.servers, *wave.optional)]
         cancelled = execution.state == ExecutionState.CANCELLING
         return [Finish(outcome.of_execution(servers, cancelled=cancelled))]
     if execution.state == ExecutionState.RUNNING and _stands_still(execution):
@@ -235,3 +264,8 @@ def _for_the_whole(execution: ExecutionView) -> list[Step]:
 
 def _at_gate(waves: Sequence[WaveView]) -> bool:
     return any(wave.state == WaveState.WAITING for wave in waves)
+
+
+def _timed(wave: WaveView) -> bool:
+    """Whether it goes on by itself once its time has come."""
+    return wave.timer_started and wave.state in {WaveState.PENDING, WaveState.WAITING}

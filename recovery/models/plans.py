@@ -96,7 +96,7 @@ class PlanWaveGroup(models.Model):
     `optional_server_ids` of those whose failure does not fail the wave.
     """
 
-    wave = models.ForeignKey(PlanWave, on_delete=models.CASCADE, related_name="+")
+    wave = models.ForeignKey(PlanWave, on_delete=models.CASCADE, related_name="entries")
     group = models.ForeignKey(ProtectionGroup, on_delete=models.PROTECT, related_name="+")
     server_ids = ArrayField(models.CharField(max_length=19), default=list, blank=True)
     optional_server_ids = ArrayField(models.CharField(max_length=19), default=list, blank=True)

@@ -94,8 +94,13 @@ def _view(execution: Execution, now: datetime) -> ExecutionView:
                 depends_on=frozenset(wave.depends_on),
                 gate=wave.gate,
                 gate_open=wave.gate_opened_at is not None,
+                waits=bool(wave.wait),
+                timer_started=wave.wait_until is not None,
+                timer_over=wave.wait_until is not None and wave.wait_until <= now,
                 overdue=wave.deadline_at is not None and wave.deadline_at <= now,
-                servers=tuple(server.state for server in wave.servers.all()),
+                threshold=wave.success_threshold,
+                servers=tuple(row.state for row in wave.servers.all() if row.critical),
+                optional=tuple(row.state for row in wave.servers.all() if not row.critical),
                 jobs=tuple(_job_view(job, now) for job in wave.jobs.all()),
             )
             for wave in sorted(execution.waves.all(), key=lambda wave: wave.position)
@@ -116,7 +121,9 @@ def _due(execution: Execution, now: datetime) -> datetime | None:
     """When there may be something to do again, if nobody calls before."""
     times = []
     for wave in execution.waves.all():
-        if wave.state == WaveState.LAUNCHING:
+        if wave.state in {WaveState.PENDING, WaveState.WAITING} and wave.wait_until:
+            times.append(wave.wait_until)
+        elif wave.state == WaveState.LAUNCHING:
             times += [wave.deadline_at] if wave.deadline_at and wave.deadline_at > now else []
             times += [
                 job.due_at

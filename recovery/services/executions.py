@@ -1,9 +1,10 @@
 """Executions: starting them, and what people ask of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -14,8 +15,10 @@ from drportal.jobs import hint
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint, correlation_id
 from protection.models import ProtectionGroup, SourceServer
-from protection.selectors import readiness_of, regions_by_key, servers_chosen
+from protection.selectors import readiness_of, regions_by_key
+from protection.services import holds
 from recovery.errors import (
+    ChosenServersGone,
     ConfirmationNeeded,
     ExecutionEnded,
     GateNotReached,
@@ -28,21 +31,25 @@ from recovery.errors import (
 from recovery.models import (
     Execution,
     PlanWave,
+    PlanWaveGroup,
     RecoveryPlan,
     ServerClaim,
     Wave,
     WaveServer,
 )
+from recovery.selectors import servers_by_group, with_waves
 from recovery.services.events import note
+from recovery.services.plan_rules import launched_of
 from recovery.states import EXECUTION, ExecutionState, Kind, WaveState
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """A wave of the plan with the servers that its groups hold now."""
+    """A wave of the plan with the servers that it launches, as its groups hold them now."""
 
     wave: PlanWave
     servers: tuple[tuple[ProtectionGroup, SourceServer], ...]
+    optional: frozenset[tuple[ProtectionGroup, str]]
 
 
 def start(
@@ -56,14 +63,16 @@ def start(
     """Begin to carry out `plan`, as it is now, and hold its servers for it.
 
     The database decides between two who start at once. Raises PlanAlreadyRunning, ServersHeld,
-    ServersNotReady, ServerTwice, PlanHasNoServers and, for a recovery whose `confirmation` is not
-    the plan's name, ConfirmationNeeded; then nothing is written. Workers do the rest.
+    ServersNotReady, ServerTwice, PlanHasNoServers, ChosenServersGone and, for a recovery whose
+    `confirmation` is not the plan's name, ConfirmationNeeded; then nothing is written. Workers do
+    the rest.
     """
     if kind == Kind.RECOVERY and confirmation.strip() != plan.name:
         raise ConfirmationNeeded(plan)
     with transaction.atomic():
         plan = RecoveryPlan.objects.select_for_update().get(pk=plan.pk)
         execution = _create(plan, kind=kind, reason=reason, actor=actor)
+        _hold_groups(execution, plan)
         resolved = _resolve(plan)
         _must_be_launchable(resolved)
         _snapshot(execution, resolved)
@@ -164,19 +173,45 @@ def _create(plan: RecoveryPlan, *, kind: Kind, reason: str, actor: Actor) -> Exe
         raise PlanAlreadyRunning(plan, running.pk if running else "unknown") from error
 
 
+def _hold_groups(execution: Execution, plan: RecoveryPlan) -> None:
+    """Keep every group of the plan as it is until its waves have started, each wave's all."""
+    needed = PlanWaveGroup.objects.filter(wave__plan=plan).values("group_id")
+    groups = ProtectionGroup.objects.filter(pk__in=needed)
+    holds.hold(groups, holder_id=execution.pk, holder=str(execution))
+
+
 def _resolve(plan: RecoveryPlan) -> list[_Resolved]:
-    waves = plan.waves.order_by("position").prefetch_related("groups__account")
+    waves = list(with_waves(RecoveryPlan.objects.filter(pk=plan.pk)).get().waves.all())
+    entries = {wave: list(wave.entries.all()) for wave in waves}
+    held = servers_by_group(entry.group_id for found in entries.values() for entry in found)
+    _must_hold_the_chosen(entries, held)
     resolved = []
-    for wave in waves:
-        servers = [
-            (group, server)
-            for group in wave.groups.all()
-            for server in servers_chosen(group).select_related("account")
-        ]
+    for wave, found in entries.items():
+        servers = tuple(
+            (entry.group, server)
+            for entry in found
+            for server in launched_of(held[entry.group_id], entry.server_ids)
+        )
         if not servers:
             raise PlanHasNoServers(f"Wave {wave.position} ({wave.name}) has no servers.")
-        resolved.append(_Resolved(wave, tuple(servers)))
+        optional = {(entry.group, pk) for entry in found for pk in entry.optional_server_ids}
+        resolved.append(_Resolved(wave, servers, frozenset(optional)))
     return resolved
+
+
+def _must_hold_the_chosen(
+    entries: Mapping[PlanWave, Sequence[PlanWaveGroup]],
+    held: Mapping[UUID, Sequence[SourceServer]],
+) -> None:
+    """A server that the plan names must not be left out silently."""
+    gone = [
+        (f"wave {wave.position}", entry.group.name, chosen)
+        for wave, found in entries.items()
+        for entry in found
+        for chosen in set(entry.server_ids) - {row.server_id for row in held[entry.group_id]}
+    ]
+    if gone:
+        raise ChosenServersGone(gone)
 
 
 def _must_be_launchable(resolved: Sequence[_Resolved]) -> None:
@@ -204,8 +239,10 @@ def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
             depends_on=entry.wave.depends_on,
             gate=entry.wave.gate,
             gate_instructions=entry.wave.gate_instructions,
+            wait=entry.wave.wait,
             time_limit=entry.wave.time_limit,
-            group_names=sorted({group.name for group, _ in entry.servers}),
+            success_threshold=entry.wave.success_threshold,
+            group_names=sorted({held.group.name for held in entry.wave.entries.all()}),
         )
         for entry in resolved
     )
@@ -219,6 +256,7 @@ def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
             name=server.name,
             os=server.os,
             group_name=group.name,
+            critical=(group, server.server_id) not in entry.optional,
         )
         for wave, entry in zip(waves, resolved, strict=True)
         for group, server in entry.servers

@@ -1,48 +1,75 @@
-"""Recovery plans: making, editing and deleting them. Every change is a new version."""
+"""Recovery plans: making, editing, copying, restoring and deleting them. Every change is a new
+version.
+"""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.services import record
 from drportal.actor import Actor
-from drportal.errors import InvalidInput
+from drportal.errors import NotFound
 from drportal.mirror.services import mark
-from protection.models import ProtectionGroup
-from recovery.engine import graph
 from recovery.errors import PlanChanged, PlanIsRunning, PlanNameTaken
 from recovery.models import Execution, PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
+from recovery.services import plan_rules
+from recovery.services.plan_differences import differences
+from recovery.services.plan_documents import document, spec_in, spec_of
+from recovery.services.plan_rules import (
+    DEFAULT_LIMIT,
+    LONGEST_LIMIT,
+    MOST_WAVES,
+    GroupServers,
+    PlanSpec,
+    WaveSpec,
+)
 
-SHORTEST_LIMIT, LONGEST_LIMIT = timedelta(minutes=1), timedelta(days=7)
-DEFAULT_LIMIT = timedelta(minutes=60)
-MOST_WAVES = 50
-
-
-@dataclass(frozen=True, slots=True)
-class WaveSpec:
-    """A wave as somebody wants it. Its position is its place in the list, from 1."""
-
-    name: str
-    group_ids: tuple[UUID, ...]
-    depends_on: tuple[int, ...] = ()
-    gate: bool = False
-    gate_instructions: str = ""
-    time_limit: timedelta = field(default=DEFAULT_LIMIT)
+__all__ = [
+    "DEFAULT_LIMIT",
+    "LONGEST_LIMIT",
+    "MOST_WAVES",
+    "GroupServers",
+    "PlanSpec",
+    "WaveSpec",
+    "copy",
+    "create",
+    "delete",
+    "document",
+    "edit",
+    "restore",
+]
 
 
 def create(
-    *, name: str, waves: Sequence[WaveSpec], description: str = "", actor: Actor
+    *,
+    name: str,
+    waves: Sequence[WaveSpec],
+    description: str = "",
+    owner: str = "",
+    rto: timedelta | None = None,
+    rpo: timedelta | None = None,
+    notification_addresses: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    actor: Actor,
 ) -> RecoveryPlan:
-    """Make a plan. Raises InvalidInput (a cycle, an unknown group, a wave without a group, ...)
-    and PlanNameTaken; then nothing is written.
+    """Make a plan. Raises InvalidInput (a cycle, an unknown group, a server that is not in its
+    group, ...) and PlanNameTaken; then nothing is written.
     """
-    plan = RecoveryPlan(name=_name(name), description=description)
-    return _save(plan, waves, actor=actor, what="created")
+    said = PlanSpec(
+        name=name,
+        waves=tuple(waves),
+        description=description,
+        owner=owner,
+        rto=rto,
+        rpo=rpo,
+        notification_addresses=tuple(notification_addresses),
+        tags=dict(tags or {}),
+    )
+    return _save(RecoveryPlan(), said, actor=actor, what="created")
 
 
 def edit(
@@ -51,74 +78,104 @@ def edit(
     name: str,
     waves: Sequence[WaveSpec],
     description: str = "",
+    owner: str = "",
+    rto: timedelta | None = None,
+    rpo: timedelta | None = None,
+    notification_addresses: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
     version: int | None = None,
     actor: Actor,
 ) -> RecoveryPlan:
-    """Change a plan into its next version. With `version`, only if that is still its version.
+    """Change a plan into its next version, which says this and nothing else. With `version`, only
+    if that is still its version.
 
     Raises what `create` raises, and PlanChanged. Executions under way are not touched: they are
     snapshots.
     """
+    said = PlanSpec(
+        name=name,
+        waves=tuple(waves),
+        description=description,
+        owner=owner,
+        rto=rto,
+        rpo=rpo,
+        notification_addresses=tuple(notification_addresses),
+        tags=dict(tags or {}),
+    )
     with transaction.atomic():
-        plan = RecoveryPlan.objects.select_for_update().get(pk=plan.pk)
-        if version is not None and version != plan.version:
-            raise PlanChanged(plan, plan.version)
-        plan.name, plan.description = _name(name), description
-        plan.version += 1
-        plan.updated_at = timezone.now()
-        return _save(plan, waves, actor=actor, what="edited")
+        return _save(_next(plan, version), said, actor=actor, what="edited")
+
+
+def copy(plan: RecoveryPlan, *, name: str, actor: Actor) -> RecoveryPlan:
+    """Make a plan that says what `plan` says, under another name. Raises what `create` raises: a
+    server that the plan names may have left its group meanwhile.
+    """
+    said = replace(spec_of(plan), name=name)
+    facts = {"copy_of": str(plan.pk), "copied_version": plan.version}
+    return _save(RecoveryPlan(), said, actor=actor, what="copied", **facts)
+
+
+def restore(
+    plan: RecoveryPlan, number: int, *, version: int | None = None, actor: Actor
+) -> RecoveryPlan:
+    """Let a plan say again what its version `number` said: that is a new version too, under the
+    same rules. Raises NotFound if there is no such version, and what `edit` raises.
+    """
+    kept = plan.versions.filter(number=number).first()
+    if kept is None:
+        raise NotFound(f"{plan} has no version {number}.")
+    said = spec_in(kept.document)
+    with transaction.atomic():
+        plan = _next(plan, version)
+        return _save(plan, said, actor=actor, what="restored", restored_version=number)
 
 
 def delete(plan: RecoveryPlan, *, actor: Actor) -> None:
-    """Delete a plan. What it did stays readable. Raises PlanIsRunning during an execution."""
+    """Delete a plan. What it did stays readable, and the record keeps what it said. Raises
+    PlanIsRunning during an execution.
+    """
     with transaction.atomic():
         plan = RecoveryPlan.objects.select_for_update().get(pk=plan.pk)
         if Execution.objects.active().filter(plan=plan).exists():
             raise PlanIsRunning(plan)
-        record("recovery.plan.deleted", actor=actor, subject=plan, name=plan.name)
+        facts = {"name": plan.name, "version": plan.version, "said": document(plan)}
+        record("recovery.plan.deleted", actor=actor, subject=plan, **facts)
         mark("RecoveryPlans", plan.pk)
         plan.delete()
 
 
-def document(plan: RecoveryPlan) -> dict[str, Any]:
-    """What a plan says, as its version keeps it. Three queries."""
-    waves = plan.waves.order_by("position").prefetch_related("groups")
-    return {
-        "name": plan.name,
-        "description": plan.description,
-        "waves": [
-            {
-                "position": wave.position,
-                "name": wave.name,
-                "depends_on": wave.depends_on,
-                "gate": wave.gate,
-                "gate_instructions": wave.gate_instructions,
-                "time_limit_seconds": int(wave.time_limit.total_seconds()),
-                "groups": [{"id": str(g.pk), "name": g.name} for g in wave.groups.all()],
-            }
-            for wave in waves
-        ],
-    }
+def _next(plan: RecoveryPlan, version: int | None) -> RecoveryPlan:
+    """The plan, locked, on its way to its next version."""
+    plan = RecoveryPlan.objects.select_for_update().get(pk=plan.pk)
+    if version is not None and version != plan.version:
+        raise PlanChanged(plan, expected=version, current=plan.version)
+    plan.version += 1
+    plan.updated_at = timezone.now()
+    return plan
 
 
 def _save(
-    plan: RecoveryPlan, waves: Sequence[WaveSpec], *, actor: Actor, what: str
+    plan: RecoveryPlan, said: PlanSpec, *, actor: Actor, what: str, **facts: Any
 ) -> RecoveryPlan:
-    _must_be_valid(waves)
+    plan_rules.must_be_valid(said)
+    before = plan.versions.order_by("-number").first() if plan.version > 1 else None
+    _set(plan, said)
     try:
         with transaction.atomic():
             plan.save()
             plan.waves.all().delete()
-            _add_waves(plan, waves)
-            said = document(plan)
+            _add_waves(plan, said.waves)
+            says = document(plan)
             PlanVersion.objects.create(
                 plan=plan,
                 number=plan.version,
-                document=said,
+                document=says,
                 created_by_id=actor.user_id,
                 created_by=actor.name,
             )
-            facts = {"name": plan.name, "version": plan.version, "waves": said["waves"]}
+            facts |= {"name": plan.name, "version": plan.version, "waves": says["waves"]}
+            if before is not None:
+                facts["changed"] = _changed(before.document, says)
             record(f"recovery.plan.{what}", actor=actor, subject=plan, **facts)
             mark("RecoveryPlans", plan.pk)
     except IntegrityError as error:
@@ -126,6 +183,20 @@ def _save(
             raise PlanNameTaken(plan.name) from error
         raise
     return plan
+
+
+def _set(plan: RecoveryPlan, said: PlanSpec) -> None:
+    plan.name, plan.description, plan.owner = said.name.strip(), said.description, said.owner
+    plan.rto, plan.rpo = said.rto, said.rpo
+    plan.notification_addresses = list(said.notification_addresses)
+    plan.tags = dict(said.tags)
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The names of what is different, for the record; the versions say how."""
+    found = differences(before, after)
+    waves = [f"wave {change.position} {change.what.lower()}" for change in found.waves]
+    return [*(change.field for change in found.plan), *waves]
 
 
 def _add_waves(plan: RecoveryPlan, waves: Sequence[WaveSpec]) -> None:
@@ -137,81 +208,19 @@ def _add_waves(plan: RecoveryPlan, waves: Sequence[WaveSpec]) -> None:
             depends_on=sorted(set(wave.depends_on)),
             gate=wave.gate,
             gate_instructions=wave.gate_instructions,
+            wait=wave.wait,
             time_limit=wave.time_limit,
+            success_threshold=wave.success_threshold,
         )
         for position, wave in enumerate(waves, start=1)
     )
     PlanWaveGroup.objects.bulk_create(
-        PlanWaveGroup(wave=row, group_id=group_id)
+        PlanWaveGroup(
+            wave=row,
+            group_id=entry.group_id,
+            server_ids=sorted(set(entry.server_ids)),
+            optional_server_ids=sorted(set(entry.optional_server_ids)),
+        )
         for row, wave in zip(made, waves, strict=True)
-        for group_id in wave.group_ids
+        for entry in map(wave.servers_of, wave.group_ids)
     )
-
-
-def _must_be_valid(waves: Sequence[WaveSpec]) -> None:
-    errors = [*_count_errors(waves)]
-    for position, wave in enumerate(waves, start=1):
-        errors += _wave_errors(position, wave)
-    errors += _group_errors(waves)
-    errors += _graph_errors(waves)
-    if errors:
-        raise InvalidInput("The plan is not valid.", errors=errors)
-
-
-def _count_errors(waves: Sequence[WaveSpec]) -> Iterable[dict[str, str]]:
-    if not waves:
-        yield _error("waves", "no_waves", "A plan has at least one wave.")
-    if len(waves) > MOST_WAVES:
-        yield _error("waves", "too_many", f"A plan has at most {MOST_WAVES} waves.")
-
-
-def _wave_errors(position: int, wave: WaveSpec) -> Iterable[dict[str, str]]:
-    where = f"waves[{position - 1}]"
-    if not 1 <= len(wave.name.strip()) <= 64:  # noqa: PLR2004  # the field's own length
-        yield _error(f"{where}.name", "invalid", "A name has 1 to 64 characters.")
-    if not wave.group_ids:
-        yield _error(f"{where}.group_ids", "no_groups", "A wave launches at least one group.")
-    if not SHORTEST_LIMIT <= wave.time_limit <= LONGEST_LIMIT:
-        yield _error(
-            f"{where}.time_limit_minutes", "invalid", "A time limit is 1 minute to 7 days."
-        )
-    if len(wave.gate_instructions) > 1000:  # noqa: PLR2004  # the field's own length
-        yield _error(f"{where}.gate_instructions", "too_long", "At most 1000 characters.")
-
-
-def _group_errors(waves: Sequence[WaveSpec]) -> Iterable[dict[str, str]]:
-    wanted = {group_id for wave in waves for group_id in wave.group_ids}
-    known = set(ProtectionGroup.objects.filter(pk__in=wanted).values_list("pk", flat=True))
-    taken: set[UUID] = set()
-    for position, wave in enumerate(waves):
-        where = f"waves[{position}].group_ids"
-        for group_id in wave.group_ids:
-            if group_id not in known:
-                yield _error(where, "unknown_group", f"There is no protection group {group_id}.")
-            elif group_id in taken:
-                yield _error(where, "group_twice", f"Group {group_id} is in the plan already.")
-            taken.add(group_id)
-
-
-def _graph_errors(waves: Sequence[WaveSpec]) -> Iterable[dict[str, str]]:
-    needs = {position: set(wave.depends_on) for position, wave in enumerate(waves, start=1)}
-    for position, missing in graph.unknown(needs).items():
-        named = ", ".join(map(str, missing))
-        yield _error(
-            f"waves[{position - 1}].depends_on", "unknown_wave", f"There is no wave {named}."
-        )
-    around = graph.cycle(needs)
-    if around:
-        path = " → ".join(map(str, around))
-        yield _error("waves", "cycle", f"The waves wait for each other in a circle: {path}.")
-
-
-def _name(name: str) -> str:
-    trimmed = name.strip()
-    if not 1 <= len(trimmed) <= 64:  # noqa: PLR2004  # the field's own length
-        raise InvalidInput.field("name", "invalid", "A name has 1 to 64 characters.")
-    return trimmed
-
-
-def _error(field_name: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field_name, "code": code, "message": message}

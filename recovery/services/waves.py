@@ -9,11 +9,13 @@ from django.utils import timezone
 from audit.services import record, record_failure
 from drportal.actor import PORTAL
 from drportal.mirror.services import mark
-from drportal.state import move, move_all
-from protection.models import TargetAccount
+from drportal.state import StaleState, move, move_all
+from protection.models import ProtectionGroup, TargetAccount
+from protection.services import holds
 from recovery.engine import quota, steps
 from recovery.models import Execution, LaunchJob, ServerClaim, Wave, WaveServer
 from recovery.services.events import note
+from recovery.services.plan_rules import named
 from recovery.states import (
     EXECUTION,
     JOB,
@@ -78,6 +80,7 @@ def _(step: steps.Finish, execution: Execution) -> None:
     now = timezone.now()
     move(execution, step.state, lifecycle=EXECUTION, finished_at=now, due_at=None, message="")
     release_claims(execution)
+    holds.release(holder_id=execution.pk)
     label = ExecutionState(execution.state).label
     note(execution, "execution.ended", f"{execution.get_kind_display()} ended: {label.lower()}.")
     write = record if step.state in _NO_FAILURE else record_failure
@@ -99,12 +102,27 @@ def _(step: steps.ReachGate, execution: Execution) -> None:
 
 
 @_step.register
+def _(step: steps.StartTimer, execution: Execution) -> None:
+    wave = _wave(execution, step.position)
+    until = timezone.now() + wave.wait
+    waiting = execution.waves.filter(
+        pk=wave.pk, state__in=[WaveState.PENDING, WaveState.WAITING], wait_until=None
+    )
+    if not waiting.update(wait_until=until):
+        raise StaleState(f"{wave} waits already, or no longer.")
+    minutes = wave.wait.total_seconds() / 60
+    told = f"could start, and waits for {minutes:g} minutes, until {until:%H:%M:%S} UTC."
+    note(execution, "wave.timer_started", f"{_title(wave)} {told}", wave=wave)
+
+
+@_step.register
 def _(step: steps.LaunchWave, execution: Execution) -> None:
     wave = _wave(execution, step.position)
     now = timezone.now()
     deadline = now + wave.time_limit
     move(wave, WaveState.LAUNCHING, lifecycle=WAVE, started_at=now, deadline_at=deadline)
     _queue_jobs(wave)
+    _release_groups(execution)
     servers = wave.servers.count()
     note(execution, "wave.started", f"{_title(wave)} starts, with {servers} servers.", wave=wave)
 
@@ -133,7 +151,9 @@ def _(step: steps.EndWave, execution: Execution) -> None:
         move(server, ServerState.UNKNOWN, lifecycle=SERVER, message=message, finished_at=now)
     counts = _counts(wave.servers.values_list("state", flat=True))
     told = ", ".join(f"{count} {state.lower()}" for state, count in sorted(counts.items()))
-    move(wave, step.state, lifecycle=WAVE, finished_at=now, message=f"{told}.")
+    if step.state == WaveState.COMPLETED:
+        told += _without(wave)
+    move(wave, step.state, lifecycle=WAVE, finished_at=now, message=f"{told}."[:1000])
     label = WaveState(step.state).label.lower()
     note(execution, "wave.ended", f"{_title(wave)} ended: {label} ({told}).", wave=wave)
     write = record if step.state in _NO_FAILURE else record_failure
@@ -164,6 +184,15 @@ def release_claims(execution: Execution) -> None:
         if (claim.account_id, claim.region, claim.server_id) not in busy
     ]
     ServerClaim.objects.filter(pk__in=free).update(released_at=timezone.now())
+
+
+def _release_groups(execution: Execution) -> None:
+    """Let go of every group that no wave has yet to start with. By name: a held group keeps it."""
+    ahead = Wave.objects.filter(
+        execution=execution, state__in=[WaveState.PENDING, WaveState.WAITING]
+    )
+    needed = {name for names in ahead.values_list("group_names", flat=True) for name in names}
+    holds.release(holder_id=execution.pk, groups=ProtectionGroup.objects.exclude(name__in=needed))
 
 
 def _queue_jobs(wave: Wave) -> None:
@@ -209,7 +238,15 @@ def _end_unstarted(
     ended = {"message": message, "finished_at": now}
     pending = ServerState.PENDING
     move_all(wave.servers.all(), servers_to, lifecycle=SERVER, source=pending, **ended)
+    _release_groups(execution)
     note(execution, f"wave.{to.lower()}", f"{_title(wave)}: {message}", wave=wave)
+
+
+def _without(wave: Wave) -> str:
+    """The optional servers that a wave ended well without, which no count may hide."""
+    missing = wave.servers.exclude(state=ServerState.LAUNCHED).order_by("name", "id")
+    names = list(missing.values_list("name", flat=True))
+    return f"; ended well without the optional {named(names)}" if names else ""
 
 
 def _unfinished(server: WaveServer) -> str:

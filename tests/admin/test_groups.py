@@ -2,7 +2,7 @@ import pytest
 from django.urls import reverse
 
 from drportal.errors import InvalidInput
-from protection.admin.groups import tags_in
+from protection.admin.group_forms import tags_in
 from protection.models import ProtectionGroup
 from tests.admin.conftest import recorded
 from tests.factories.protection import (
@@ -110,7 +110,7 @@ def test_whoever_edits_one_group_sees_no_other_servers_of_its_account(person, br
 
 def test_a_group_is_edited_and_deleted(root, server):
     group = ProtectionGroupFactory.create(account=server.account, servers=[server], name="old")
-    edit = {"name": "new", "selection": "TAGS", "tags": "Tier=web"}
+    edit = {"name": "new", "selection": "TAGS", "tags": "Tier=web", "version": "1"}
     root.post(link("edit", group.pk), edit)
     group.refresh_from_db()
     assert (group.name, group.version, group.tags) == ("new", 2, {"Tier": "web"})

@@ -57,7 +57,7 @@ def test_seeing_schedules_is_not_changing_them(person, browser, task):
     assert task.interval.every == 300
 
 
-RUN = "/admin/protection/syncrun/run/"
+RUN = "/admin/protection/syncrun/run/INVENTORY/"
 
 
 @pytest.fixture
@@ -72,7 +72,8 @@ def test_a_sync_is_asked_for_and_recorded(root, asked, django_capture_on_commit_
     with django_capture_on_commit_callbacks(execute=True):
         root.post(RUN)
     assert asked == ["protection.sync_inventory"]
-    assert AuditRecord.objects.filter(event="protection.inventory.sync_requested").exists()
+    made = AuditRecord.objects.get(event="protection.sync.requested")
+    assert made.facts["kind"] == "INVENTORY"
 
 
 def test_asking_for_a_sync_takes_its_own_permission(
@@ -82,7 +83,7 @@ def test_asking_for_a_sync_takes_its_own_permission(
     with django_capture_on_commit_callbacks(execute=True):
         assert browser.post(RUN).status_code == 403
     assert (
-        "Run the inventory sync now"
+        "Run now"
         not in browser.get(reverse("admin:protection_syncrun_changelist")).content.decode()
     )
     assert asked == []

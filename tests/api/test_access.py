@@ -72,6 +72,22 @@ def _plan_edit(stage: Stage) -> dict[str, Any]:
     return {"name": "renamed", "waves": [{"name": "one", "group_ids": [str(stage.group.pk)]}]}
 
 
+def _plan_patch(_: Stage) -> dict[str, Any]:
+    return {"name": "renamed"}
+
+
+def _restore(_: Stage) -> dict[str, Any]:
+    return {"number": 1}
+
+
+def _kind(_: Stage) -> dict[str, Any]:
+    return {"kind": "DRILL"}
+
+
+def _real(stage: Stage) -> dict[str, Any]:
+    return {"kind": "RECOVERY", "confirmation": stage.idle.name}
+
+
 def _drill(stage: Stage) -> dict[str, Any]:
     return {"plan_id": str(stage.idle.pk), "kind": "DRILL"}
 
@@ -109,7 +125,31 @@ ON_AN_OBJECT = [
     ("get", "recovery-plans/{plan.pk}", _nothing, "plan", PlanPermission, "VIEW", 200),
     ("get", "recovery-plans/{plan.pk}/versions", _nothing, "plan", PlanPermission, "VIEW", 200),
     ("put", "recovery-plans/{idle.pk}", _plan_edit, "idle", PlanPermission, "CHANGE", 200),
+    ("patch", "recovery-plans/{idle.pk}", _plan_patch, "idle", PlanPermission, "CHANGE", 200),
     ("delete", "recovery-plans/{idle.pk}", _nothing, "idle", PlanPermission, "DELETE", 204),
+    ("get", "recovery-plans/{plan.pk}/versions/1", _nothing, "plan", PlanPermission, "VIEW", 200),
+    ("get", "recovery-plans/{plan.pk}/checks", _nothing, "plan", PlanPermission, "VIEW", 200),
+    (
+        "get",
+        "recovery-plans/{plan.pk}/check-existing-instances",
+        _nothing,
+        "plan",
+        PlanPermission,
+        "VIEW",
+        200,
+    ),
+    (
+        "post",
+        "recovery-plans/{plan.pk}/check-existing-instances",
+        _nothing,
+        "plan",
+        PlanPermission,
+        "VIEW",
+        200,
+    ),
+    ("post", "recovery-plans/{idle.pk}/restore", _restore, "idle", PlanPermission, "CHANGE", 200),
+    ("post", "recovery-plans/{idle.pk}/execute", _kind, "idle", PlanPermission, "DRILL", 202),
+    ("post", "recovery-plans/{idle.pk}/execute", _real, "idle", PlanPermission, "RECOVER", 202),
     ("get", "executions/{execution.pk}", _nothing, "plan", PlanPermission, "VIEW", 200),
     ("get", "executions/{execution.pk}/events", _nothing, "plan", PlanPermission, "VIEW", 200),
     ("post", "executions/{execution.pk}/cancel", _nothing, "plan", PlanPermission, "STEER", 202),

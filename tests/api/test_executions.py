@@ -307,10 +307,11 @@ def test_eight_at_once_start_one(client_of, at_once):
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_plans_with_one_server_start_one(client_of, at_once):
-    server = SourceServerFactory.create(tags={"Tier": "web"})
+    # Groups with equal tags cannot be; eight that choose the server by another tag each can.
+    server = SourceServerFactory.create(tags={f"Tier {n}": "web" for n in range(8)})
     plans = [
-        plan_of(ProtectionGroupFactory.create(account=server.account, tags={"Tier": "web"}))
-        for _ in range(8)
+        plan_of(ProtectionGroupFactory.create(account=server.account, tags={key: "web"}))
+        for key in server.tags
     ]
     client = [client_of(SuperuserFactory.create()) for _ in plans]
     answers = at_once(

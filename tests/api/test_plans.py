@@ -36,7 +36,9 @@ def test_making_a_plan(root, group):
     assert (said["name"], said["version"]) == ("Everything", 1)
     first, second = said["waves"]
     assert (first["time_limit_minutes"], first["gate"]) == (30, False)
-    assert first["groups"] == [{"id": str(group.pk), "name": group.name}]
+    assert first["groups"] == [
+        {"id": str(group.pk), "name": group.name, "server_ids": [], "optional_server_ids": []}
+    ]
     assert (second["position"], second["name"], second["depends_on"]) == (2, "two", [1])
     assert (second["gate"], second["gate_instructions"]) == (True, "Look first.")
     assert second["time_limit_minutes"] == 60
@@ -46,7 +48,8 @@ def test_making_a_plan(root, group):
 @pytest.mark.parametrize(
     ("change", "field", "code"),
     [
-        ({"name": ""}, "name", "blank"),
+        ({"name": ""}, "name", "invalid"),
+        ({"name": "n" * 65}, "name", "invalid"),
         ({"colour": "red"}, "colour", "unknown_field"),
         ({"waves": []}, "waves", "no_waves"),
         ({"waves": None}, "waves", "null"),
@@ -148,7 +151,9 @@ def test_a_deleted_plan_leaves_its_executions(root):
     assert not PlanVersion.objects.exists()
 
 
-@pytest.mark.parametrize(("query", "count"), [("search=ALPH", 2), ("name=Alpha", 1), ("", 3)])
+@pytest.mark.parametrize(
+    ("query", "count"), [("search=ALPH", 2), ("name=Alpha", 2), ("nameExact=Alpha", 1), ("", 3)]
+)
 def test_filters_of_plans(root, query, count):
     for name in ("alpha", "alphabet", "beta"):
         plan_of(name=name)

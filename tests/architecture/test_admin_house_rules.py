@@ -31,6 +31,7 @@ BEYOND_SEEING = {
     "cancel",
     "gate",
     "password",
+    "restore",
 }
 DENIED = {302, 403, 404}
 
@@ -45,7 +46,7 @@ def pages_of(page: PortalAdmin) -> list[tuple[str, str]]:
 def address(short: str, full: str, obj) -> str:
     if short in {"changelist", "add", "run"}:
         return reverse(f"admin:{full}")
-    more: dict[str, list[str | int]] = {"start": ["drill"], "gate": [1]}
+    more: dict[str, list[str | int]] = {"start": ["drill"], "gate": [1], "restore": [1]}
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 

@@ -339,7 +339,7 @@ def test_executions_and_syncs_are_listed(desk, shoot, transactional_db):
     shoot("executions")
     run = partial_sync()
     go(desk, "protection/syncrun/")
-    expect(desk.get_by_role("link", name="Run the inventory sync now")).to_be_visible()
+    expect(desk.get_by_role("link", name="Source-server inventory")).to_be_visible()
     shoot("sync-runs")
     go(desk, f"protection/syncrun/{run.pk}/change/")
     expect(desk.get_by_text("not authorized")).to_be_visible()

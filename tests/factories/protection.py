@@ -12,11 +12,13 @@ from protection.choices import RegionStatus, Selection, SyncKind, SyncState
 from protection.models import (
     AccountRegion,
     GroupMember,
+    GroupVersion,
     ProtectionGroup,
     SourceServer,
     SyncRun,
     TargetAccount,
 )
+from protection.services.groups import document
 
 
 class TargetAccountFactory(DjangoModelFactory[TargetAccount]):
@@ -95,7 +97,9 @@ class SourceServerFactory(DjangoModelFactory[SourceServer]):
 
 
 class ProtectionGroupFactory(DjangoModelFactory[ProtectionGroup]):
-    """A group of explicit servers, one unless `servers=[...]`; with `tags={...}`, of tags."""
+    """A group of explicit servers, one unless `servers=[...]`; with `tags={...}`, of tags. It
+    comes with its first version.
+    """
 
     class Meta:
         model = ProtectionGroup
@@ -109,11 +113,15 @@ class ProtectionGroupFactory(DjangoModelFactory[ProtectionGroup]):
 
     @post_generation  # type: ignore[untyped-decorator]  # factory_boy leaves it untyped
     def servers(self: Any, create: bool, given: Any, **_: Any) -> None:
-        if not create or self.tags:
+        if not create:
             return
-        servers = given or [SourceServerFactory(account=self.account, region=self.region)]
-        GroupMember.objects.bulk_create(
-            GroupMember(group=self, server=server) for server in servers
+        if not self.tags:
+            servers = given or [SourceServerFactory(account=self.account, region=self.region)]
+            GroupMember.objects.bulk_create(
+                GroupMember(group=self, server=server) for server in servers
+            )
+        GroupVersion.objects.create(
+            group=self, number=self.version, document=document(self), created_by="somebody"
         )
 
 

@@ -6,6 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from drportal.simulator import company
+from drportal.simulator.keys import add_key
+from drportal.simulator.models import drs_backends
 from drportal.simulator.staging_area import TRUST_ROLE
 from drportal.simulator.world import world
 from tests.simulated_aws import InProcess, healthy
@@ -38,6 +40,11 @@ def extensible(target: Any) -> list[dict[str, Any]]:
     return list(found["items"])
 
 
+def named(target: Any, hostname: str) -> dict[str, Any]:
+    [found] = [each for each in extensible(target) if each["hostname"] == hostname]
+    return found
+
+
 def test_servers_that_can_still_be_extended(target: Any) -> None:
     found = extensible(target)
     assert sorted(each["hostname"] for each in found) == ["reporting-app-04", "reporting-web-02"]
@@ -47,7 +54,7 @@ def test_servers_that_can_still_be_extended(target: Any) -> None:
 
 
 def test_extending_a_server(aws: InProcess, target: Any) -> None:
-    one = extensible(target)[0]
+    one = named(target, "reporting-app-04")
     made = target.create_extended_source_server(sourceServerArn=one["arn"], tags={"Wave": "2"})
     server = made["sourceServer"]
     assert made["ResponseMetadata"]["HTTPStatusCode"] == 201
@@ -81,6 +88,23 @@ def test_what_cannot_be_extended(aws: InProcess, target: Any) -> None:
     assert code(target.list_extensible_source_servers, stagingAccountID=company.RETAIL) == (
         "AccessDeniedException"
     )
+
+
+def test_a_server_with_the_default_key_cannot_be_extended(aws: InProcess, target: Any) -> None:
+    one = named(target, "reporting-web-02")
+    refused = error(target.create_extended_source_server, sourceServerArn=one["arn"])
+    assert refused["Error"]["Code"] == "ValidationException"
+    assert "default EBS encryption key" in refused["Error"]["Message"]
+    arn = add_key(company.STAGING, company.WEST, "of-aws", manager="AWS")
+    settings = drs_backends[company.STAGING][company.WEST].replication_configurations
+    mine = settings[one["arn"].rsplit("/", 1)[-1]]
+    mine.update(ebsEncryption="CUSTOM", ebsEncryptionKeyArn=arn)
+    assert code(target.create_extended_source_server, sourceServerArn=one["arn"]) == (
+        "ValidationException"
+    )
+    mine.update(ebsEncryptionKeyArn=company.STAGING_KEY)
+    made = target.create_extended_source_server(sourceServerArn=one["arn"])
+    assert made["sourceServer"]["stagingArea"]["status"] == "EXTENDED"
 
 
 def extended(target: Any) -> list[dict[str, Any]]:

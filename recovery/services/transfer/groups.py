@@ -1,10 +1,12 @@
 """Bringing in protection groups, and launch settings of every level."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from drportal.errors import InvalidInput
-from protection.models import ProtectionGroup, TargetAccount
-from protection.selectors import servers_chosen
+from protection.choices import Combination, SettingsLevel
+from protection.models import LaunchSettings, ProtectionGroup, TargetAccount
+from protection.selectors import launch_levels, servers_chosen
 from protection.services import groups, launch_settings
 from recovery import configuration
 from recovery.services.transfer.outcome import Fate
@@ -18,7 +20,10 @@ def installation(part: Part) -> Fate:
     left = part.leave(there) if there or not part.entry else None
     if left is not None:
         return left
-    launch_settings.set_installation(part.entry, actor=part.actor)
+    row = LaunchSettings.objects.filter(level=SettingsLevel.INSTALLATION).first()
+    launch_settings.set_for_installation(
+        part.entry, version=row.version if row else 0, actor=part.actor
+    )
     return Fate.UPDATED if there else Fate.CREATED
 
 
@@ -76,23 +81,24 @@ def _set(part: Part, group: ProtectionGroup) -> None:
     if group.tags and not servers_chosen(group).exists():
         where = f"{entry['account_id']}/{group.region}"
         part.warn("NO_TAG_MATCHES", f"No server that is known in {where} has the group's tags.")
-    launch_settings.set_group(group, entry["launch_settings"], actor=part.actor, unverified=True)
-    ids = [each["server_id"] for each in entry["servers"]]
-    rows = {
-        server.server_id: server
-        for server in named(group.account, group.region, ids, field="servers")
-    }
-    launch_settings.set_servers(
-        group,
-        [
-            launch_settings.ServerEntry(
-                server=rows[each["server_id"]],
-                values=each["launch_settings"],
-                combination=each["combination"],
-            )
-            for each in entry["servers"]
-        ],
-        only_these=True,
-        unverified=True,
-        actor=part.actor,
-    )
+    wanted = list(_wanted(part, group))
+    if wanted:
+        launch_settings.set_unasked(group, wanted, actor=part.actor)
+
+
+def _wanted(part: Part, group: ProtectionGroup) -> Iterator[launch_settings.Wanted]:
+    entry, levels = part.entry, launch_levels(group)
+    if entry["launch_settings"] or levels.group:
+        version = levels.group.version if levels.group else 0
+        yield launch_settings.Wanted(entry["launch_settings"], version)
+    said = {each["server_id"]: each for each in entry["servers"]}
+    rows = named(group.account, group.region, list(said), field="servers")
+    for server in rows:
+        each, there = said[server.server_id], levels.servers.get(server.pk)
+        combination = Combination(each["combination"])
+        version = there.version if there else 0
+        yield launch_settings.Wanted(each["launch_settings"], version, server, combination)
+    named_here = {server.pk for server in rows}
+    for key, there in levels.servers.items():
+        if key not in named_here and there.server is not None:
+            yield launch_settings.Wanted({}, there.version, there.server)

@@ -3,7 +3,7 @@
 from django_celery_beat.models import PeriodicTask
 
 from drportal.errors import InvalidInput
-from protection.services import schedules, tag_sync_settings
+from protection.services import schedules, tag_settings
 from recovery import configuration
 from recovery.services.transfer.outcome import Fate
 from recovery.services.transfer.part import Part
@@ -14,7 +14,7 @@ def tag_sync(part: Part) -> Fate:
     left = part.leave(configuration.tag_sync())
     if left is not None:
         return left
-    tag_sync_settings.edit(**part.entry, actor=part.actor)
+    tag_settings.change(part.entry, actor=part.actor)
     return Fate.UPDATED
 
 

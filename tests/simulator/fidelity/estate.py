@@ -117,7 +117,10 @@ def build() -> ManualClock:
     for state in STATES:
         add(f"state-{state.lower()}", state=state)
     for name in ("staged-1", "staged-2", "staged-3"):
-        add(name, account=STAGING)
+        staged = add(name, account=STAGING)
+        # With the default key, DRS would not extend them.
+        settings = backend_of(STAGING).replication_configurations[staged]
+        settings["ebsEncryption"] = "NONE"
     role = f"arn:aws:iam::{STAGING}:role/service-role/DRSStagingAccountRole_{TARGET}"
     world.accounts.add_role(Role(role, ["drs.amazonaws.com"]))
     return clock

@@ -1,0 +1,35 @@
+"""Starting a plan through the API: drills and recoveries are two permissions."""
+
+from typing import Any
+
+from drportal.access import Anybody, allowed
+from drportal.actor import Actor
+from drportal.errors import Forbidden
+from recovery.api.execution_serializers import ExecutionOut
+from recovery.models import Execution, RecoveryPlan
+from recovery.permissions import PlanPermission
+from recovery.selectors import with_counts
+from recovery.services import executions
+from recovery.states import Kind
+
+_PERMISSIONS = {Kind.DRILL: PlanPermission.DRILL, Kind.RECOVERY: PlanPermission.RECOVER}
+
+
+def start(plan: RecoveryPlan, wanted: dict[str, Any], *, user: Anybody, actor: Actor) -> Execution:
+    """Start `plan`, which `user` sees, as `wanted`. Raises Forbidden if they may not."""
+    kind = Kind(wanted["kind"])
+    if not allowed(user, _PERMISSIONS[kind], plan):
+        what = f"You may see {plan}, but not start a {kind.label.lower()} of it."
+        raise Forbidden(what, permission=str(_PERMISSIONS[kind]))
+    return executions.start(
+        plan,
+        kind=kind,
+        reason=wanted.get("reason", ""),
+        confirmation=wanted.get("confirmation", ""),
+        actor=actor,
+    )
+
+
+def shown(execution: Execution) -> Any:
+    """The answer that tells of an execution."""
+    return ExecutionOut(with_counts(Execution.objects.filter(pk=execution.pk)).get()).data

@@ -1,0 +1,412 @@
+"""What may be extended is extended; what may not says why; what fails changes nothing known."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from audit.models import AuditRecord
+from drportal.mirror.models import OutboxEntry
+from drportal.simulator.faults import Fault, Kind
+from drportal.simulator.models import drs_backends
+from drportal.simulator.world import world
+from protection.choices import ExtensionState, RegionStatus, SyncState
+from protection.errors import SyncAlreadyRunning
+from protection.models import AccountRegion, StagingLink, StagingServer, SyncRun, TargetAccount
+from protection.rules import extension
+from protection.services import accounts as account_service
+from protection.services import inventory, staging
+from protection.tasks import sync_staging
+from tests.staging_world import (
+    DEPOT,
+    KEY_OF_AWS,
+    OWN_KEY,
+    YARD,
+    asked_to_extend,
+    extended_by,
+    key_arn,
+    let_go,
+    linked,
+    replicate_with,
+    settled,
+    shareable,
+    staged,
+    standing,
+    sync,
+)
+from tests.worlds import EAST, HUB, NORTH, PERSON, SOUTH, WEST, server
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DEFAULT_KEY = {"replicationConfiguration": {"ebsEncryption": "DEFAULT"}}
+
+
+def fault(kind: Kind, operation: str, **more) -> None:
+    seconds = {"seconds": 0} if kind in {Kind.THROTTLE, Kind.SERVER_ERROR} else {}
+    world.faults.add(Fault(kind, operation=operation, **seconds, **more))
+
+
+def due_again() -> None:
+    StagingServer.objects.exclude(next_try_at=None).update(next_try_at=timezone.now())
+
+
+def test_new_servers_are_extended_wherever_the_target_answers(aws):
+    settled([staged("app-1"), staged("app-2"), staged("web-1", region=WEST), server("own-1")])
+    run = sync()
+    assert run.state == SyncState.COMPLETED
+    assert (run.scopes_listed, run.seen, run.added, run.failed) == (2, 3, 3, 0)
+    assert extended_by() == ["app-1", "app-2"]
+    assert extended_by(region=WEST) == ["web-1"]
+    row = standing("app-1")
+    assert (row.state, row.message, row.next_try_at) == ("EXTENDED", "", None)
+    assert row.extended_at is not None
+    assert row.link.target.account_id == NORTH
+
+
+def test_what_is_tried_are_the_servers_of_the_staging_account(aws):
+    """Not the target's own copies of them: those are in the target's inventory already (D7)."""
+    settled([staged("app-1"), staged("app-2")])
+    sync()
+    inventory.sync(actor=PERSON)
+    assert sync().added == 0
+    asked = [call.params["sourceServerArn"] for call in asked_to_extend()]
+    assert len(asked) == len(set(asked)) == 2
+    assert all(f":{DEPOT}:source-server/" in arn for arn in asked)
+
+
+def test_a_server_that_appears_later_is_extended_then(aws):
+    settled([staged("app-1"), staged("app-2")])
+    backend = drs_backends[DEPOT][EAST]
+    [late] = [each.id for each in backend.servers.values() if each.hostname == "app-2"]
+    kept = backend.servers.pop(late)
+    assert sync().added == 1
+    backend.servers[late] = kept
+    assert sync().added == 1
+    assert extended_by() == ["app-1", "app-2"]
+
+
+def test_the_hub_is_not_passed_over(aws):
+    accounts = settled([staged("app-1")], trusting=[NORTH, HUB])
+    StagingLink.objects.all().delete()
+    linked(accounts[HUB])
+    assert sync().added == 1
+    assert extended_by(HUB) == ["app-1"]
+
+
+def test_one_staging_account_serves_two_targets(aws):
+    accounts = settled([staged("app-1")], trusting=[NORTH, SOUTH])
+    linked(accounts[SOUTH])
+    assert sync().added == 2
+    assert extended_by(NORTH) == extended_by(SOUTH) == ["app-1"]
+    assert StagingServer.objects.filter(state=ExtensionState.EXTENDED).count() == 2
+
+
+def test_an_unchanged_world_writes_no_row_and_marks_nothing(aws):
+    settled([staged("app-1"), staged("app-2", **DEFAULT_KEY)])
+    sync()
+    before = list(StagingServer.objects.order_by("pk").values())
+    OutboxEntry.objects.all().delete()
+    with CaptureQueriesContext(connection) as queries:
+        run = sync()
+    assert (run.added, run.changed, run.removed, run.failed) == (0, 0, 0, 0)
+    assert run.skipped == {"waits for its next try": 1}
+    assert list(StagingServer.objects.order_by("pk").values()) == before
+    wrote = [q["sql"] for q in queries if '"protection_stagingserver"' in q["sql"]]
+    assert not [sql for sql in wrote if sql.startswith(("INSERT", "UPDATE", "DELETE"))]
+    assert not OutboxEntry.objects.exclude(kind="AuditLogs").exists()
+
+
+def test_what_is_gone_in_the_staging_account_goes_and_what_was_let_go_is_extended_again(aws):
+    settled([staged("app-1"), staged("app-2", **DEFAULT_KEY)])
+    sync()
+    held = standing("app-2").arn.rsplit("/", 1)[-1]
+    del drs_backends[DEPOT][EAST].servers[held]
+    let_go()
+    run = sync()
+    assert (run.removed, run.added) == (1, 1)
+    assert extended_by() == ["app-1"]
+
+
+def test_an_extension_that_broke_says_why(aws):
+    settled([staged("app-1")])
+    sync()
+    gone = standing("app-1").arn.rsplit("/", 1)[-1]
+    del drs_backends[DEPOT][EAST].servers[gone]
+    assert sync().changed == 1
+    row = standing("app-1")
+    assert row.state == ExtensionState.EXTENDED
+    assert "does not exist in the staging account" in row.message
+
+
+# Checks before the extension.
+
+
+@pytest.mark.parametrize(
+    ("encryption", "state", "said"),
+    [
+        ({"ebsEncryption": "DEFAULT"}, "HELD_BACK", "default EBS key"),
+        (
+            {"ebsEncryption": "CUSTOM", "ebsEncryptionKeyArn": key_arn(KEY_OF_AWS)},
+            "HELD_BACK",
+            "a key that AWS manages",
+        ),
+        (
+            {"ebsEncryption": "CUSTOM", "ebsEncryptionKeyArn": key_arn("no-such-key")},
+            "UNKNOWN",
+            "DescribeKey",
+        ),
+    ],
+)
+def test_a_server_without_a_key_of_its_own_is_not_even_tried(aws, encryption, state, said):
+    settled([staged("app-1", replicationConfiguration=encryption), staged("app-2")])
+    run = sync()
+    row = standing("app-1")
+    assert row.state == state
+    assert said in row.message
+    assert row.next_try_at > timezone.now()
+    assert extended_by() == ["app-2"]
+    assert len(asked_to_extend()) == 1
+    assert (sum(run.skipped.values()), run.failed) == ((1, 0) if state == "HELD_BACK" else (0, 1))
+
+
+def test_a_key_that_is_disabled_holds_back(aws):
+    settled([staged("app-1")])
+    from moto.kms.models import kms_backends
+
+    kms_backends[DEPOT][EAST].keys[OWN_KEY].key_state = "Disabled"
+    sync()
+    assert "not enabled" in standing("app-1").message
+    assert asked_to_extend() == []
+
+
+def test_volumes_that_are_not_encrypted_need_no_key(aws):
+    settled([staged("app-1", replicationConfiguration={"ebsEncryption": "NONE"})])
+    assert sync().added == 1
+
+
+def test_a_server_that_was_mended_is_extended(aws):
+    settled([staged("app-1", **DEFAULT_KEY)])
+    sync()
+    replicate_with("app-1", **shareable())
+    assert sync().added == 0
+    staging.ask_for_sync(TargetAccount.objects.get(account_id=NORTH), actor=PERSON)
+    assert sync().added == 1
+
+
+def test_a_full_target_gets_no_more_than_fit(aws, monkeypatch):
+    monkeypatch.setattr("protection.services.extending._limit", lambda _: 3)
+    settled([server("own-1"), server("own-2"), staged("app-1"), staged("app-2")])
+    run = sync()
+    assert run.added == 1
+    assert run.skipped == {"no room in the target": 1}
+    [held] = StagingServer.objects.filter(state=ExtensionState.HELD_BACK)
+    assert "3 source servers in this Region, and DRS allows 3" in held.message
+
+
+# Failures.
+
+
+def test_a_refusal_is_on_the_row_and_the_next_try_comes_later_and_later(aws):
+    settled([staged("app-1")])
+    fault(Kind.ACCESS_DENIED, "CreateExtendedSourceServer")
+    waits = []
+    for attempt in range(1, 4):
+        run = sync()
+        assert (run.state, run.failed) == (SyncState.PARTIAL, 1)
+        row = standing("app-1")
+        assert (row.state, row.attempts) == ("FAILED", attempt)
+        assert "not authorized" in row.message
+        waits.append(row.next_try_at - row.tried_at)
+        assert sync().failed == 0  # not before its time
+        due_again()
+    assert waits == [timedelta(minutes=15), timedelta(minutes=30), timedelta(minutes=60)]
+    assert len(asked_to_extend()) == 3
+    world.faults.clear()
+    assert sync().added == 1
+    assert standing("app-1").attempts == 0
+    failed = AuditRecord.objects.filter(event="protection.staging_server.extension_failed")
+    assert set(failed.values_list("outcome", flat=True)) == {"FAILED"}
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 7, 8, 100, 10_000])
+def test_nobody_waits_longer_than_a_day(attempts):
+    assert extension.wait_after(1) == timedelta(minutes=15)
+    assert extension.FIRST_WAIT <= extension.wait_after(attempts) <= timedelta(hours=24)
+    assert extension.wait_after(100) == timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Kind.THROTTLE, Kind.ACCESS_DENIED, Kind.SERVER_ERROR, Kind.UNREACHABLE, Kind.TIMEOUT_BEFORE],
+)
+@pytest.mark.parametrize("operation", ["ListExtensibleSourceServers", "DescribeSourceServers"])
+def test_a_target_that_does_not_answer_keeps_what_was_known(aws, kind, operation):
+    settled([staged("app-1"), staged("app-2", **DEFAULT_KEY), staged("web-1", region=WEST)])
+    sync()
+    before = list(StagingServer.objects.order_by("pk").values())
+    due_again_before = asked_to_extend()
+    fault(kind, operation, account=NORTH, region=EAST)
+    run = sync()
+    assert run.state == SyncState.PARTIAL
+    assert (run.scopes_listed, run.scopes_failed) == (1, 1)
+    [problem] = run.problems
+    assert (problem["account"], problem["region"]) == (NORTH, EAST)
+    assert problem["message"]
+    assert list(StagingServer.objects.order_by("pk").values()) == before
+    assert asked_to_extend() == due_again_before
+
+
+def test_half_of_the_pages_are_none(aws):
+    settled([staged(f"app-{number}") for number in range(1, 5)])
+    sync()
+    before = list(StagingServer.objects.order_by("pk").values())
+    world.settings.default_page_size = 2
+    let_go()
+    # The first page is answered, the second never.
+    original = world.faults.strike
+    seen = []
+
+    def second_page(*kinds, **place):
+        listing = ("ListExtensibleSourceServers", EAST)
+        if (place.get("operation"), place.get("region")) == listing and Kind.UNREACHABLE in kinds:
+            seen.append(place)
+            if len(seen) > 1:
+                return Fault(Kind.UNREACHABLE)
+        return original(*kinds, **place)
+
+    world.faults.strike = second_page
+    run = sync()
+    assert len(seen) > 1
+    assert (run.scopes_failed, run.removed, run.changed) == (1, 0, 0)
+    assert list(StagingServer.objects.order_by("pk").values()) == before
+
+
+def test_the_role_in_the_staging_account_is_gone(aws):
+    settled([staged("app-1", **DEFAULT_KEY), staged("app-2"), staged("app-3")])
+    StagingServer.objects.all().delete()
+    fault(Kind.ACCESS_DENIED, "CreateExtendedSourceServer", times=2)
+    sync()
+    world.faults.clear()
+    before = {row.hostname: row for row in StagingServer.objects.all()}
+    assert before["app-1"].state == ExtensionState.HELD_BACK
+    due_again()
+    fault(Kind.ACCESS_DENIED, "GetReplicationConfiguration", account=DEPOT)
+    run = sync()
+    assert (run.state, run.scopes_failed) == (SyncState.PARTIAL, 1)
+    assert run.problems[0]["account"] == DEPOT
+    for row in StagingServer.objects.all():
+        assert (row.state, row.message) == (
+            before[row.hostname].state,
+            before[row.hostname].message,
+        )
+    reads = world.calls.matching(operation="GetReplicationConfiguration", account=DEPOT)
+    assert len([call for call in reads if call.error]) == 1  # one is enough to know
+
+
+def test_a_server_of_which_nothing_could_be_checked_is_unknown_not_extended(aws):
+    settled([staged("app-1"), staged("app-2")])
+    fault(Kind.THROTTLE, "GetReplicationConfiguration", account=DEPOT)
+    run = sync()
+    assert run.state == SyncState.PARTIAL
+    states = StagingServer.objects.values_list("state", flat=True)
+    assert set(states) == {ExtensionState.UNKNOWN}
+    assert "Rate" in StagingServer.objects.first().message
+    assert asked_to_extend() == []
+    world.faults.clear()
+    assert sync().added == 2
+
+
+def test_a_target_whose_servers_cannot_be_counted_gets_none(aws, monkeypatch):
+    settled([staged("app-1")])
+    whole = "protection.services.extending.Drs.source_servers"
+    from drportal.aws.errors import AwsError, Call, Failure
+
+    def broken_off(self):
+        raise AwsError(Failure.THROTTLED, "Rate exceeded", call=Call("x", NORTH, EAST))
+        yield
+
+    monkeypatch.setattr(whole, broken_off)
+    run = sync()
+    assert (run.state, run.added) == (SyncState.PARTIAL, 0)
+    assert asked_to_extend() == []
+
+
+def test_a_region_that_does_not_answer_to_the_inventory_is_left_for_later(aws):
+    settled([staged("app-1"), staged("web-1", region=WEST)])
+    sync()
+    before = list(StagingServer.objects.order_by("pk").values())
+    AccountRegion.objects.filter(account__account_id=NORTH, region=EAST).update(
+        status=RegionStatus.THROTTLED
+    )
+    run = sync()
+    assert (run.scopes_listed, run.scopes_skipped) == (1, 1)
+    assert list(StagingServer.objects.order_by("pk").values()) == before
+
+
+def test_nothing_to_ask_is_no_success(aws):
+    settled([staged("app-1")])
+    TargetAccount.objects.update(active=False)
+    assert sync().state == SyncState.NOTHING
+    StagingLink.objects.all().delete()
+    TargetAccount.objects.update(active=True)
+    assert sync().state == SyncState.NOTHING
+
+
+def test_nobody_who_answers_is_a_failed_run(aws):
+    settled([staged("app-1")])
+    fault(Kind.UNREACHABLE, "*")
+    assert sync().state == SyncState.FAILED
+
+
+def test_a_link_removed_while_aws_was_asked_takes_its_rows_along(aws, monkeypatch):
+    accounts = settled([staged("app-1")])
+    whole = "protection.services.staging_sync.Extensions.extended"
+
+    def removed_meanwhile(self, account_id):
+        StagingLink.objects.all().delete()
+        return []
+
+    monkeypatch.setattr(whole, removed_meanwhile)
+    run = sync()
+    assert (run.state, run.scopes_listed) == (SyncState.NOTHING, 0)
+    assert not StagingServer.objects.exists()
+    assert accounts
+
+
+def test_the_task_runs_it_and_leaves_a_run_alone_that_is_alive(aws):
+    settled([staged("app-1")])
+    alive = SyncRun.objects.create(
+        kind="STAGING", requested_by="x", leased_until=timezone.now() + timedelta(minutes=1)
+    )
+    sync_staging()
+    assert extended_by() == []
+    SyncRun.objects.filter(pk=alive.pk).update(leased_until=timezone.now())
+    sync_staging()
+    assert extended_by() == ["app-1"]
+    alive.refresh_from_db()
+    assert alive.state == SyncState.ABANDONED
+
+
+def test_a_run_that_was_taken_over_extends_nothing_more(aws, monkeypatch):
+    settled([staged("app-1"), staged("app-2")])
+    from protection.services import extending
+
+    whole = extending.encryption_of
+
+    def taken_over(scope, server_id):
+        SyncRun.objects.update(state=SyncState.ABANDONED, leased_until=None)
+        return whole(scope, server_id)
+
+    monkeypatch.setattr(extending, "encryption_of", taken_over)
+    with pytest.raises(SyncAlreadyRunning):
+        sync()
+    assert asked_to_extend() == []
+
+
+def test_a_deleted_target_takes_its_links_along(aws):
+    accounts = settled([staged("app-1")])
+    linked(accounts[NORTH], YARD)
+    account_service.delete(accounts[NORTH], actor=PERSON)
+    assert not StagingLink.objects.exists()
+    assert not StagingServer.objects.exists()
