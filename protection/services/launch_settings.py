@@ -204,7 +204,7 @@ def set_for_installation(
         raise InvalidLaunchSettings(_errors(bad, "")) from bad
     try:
         with transaction.atomic():
-            row = LaunchSettings.objects.select_for_update().filter(level=level).first()
+            row = LaunchSettings.objects.select_for_update(of=("self",)).filter(level=level).first()
             row = row or LaunchSettings(level=level, version=0)
             _must_be_at(row, version)
             _write(row, Wanted(kept, version), _How(event, actor, facts))

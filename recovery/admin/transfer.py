@@ -6,17 +6,15 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 from typing_extensions import override
 
-from audit.services import record
 from drportal.access import Anybody, allowed
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
-from drportal.adminkit.widgets import Tone, age, badge
+from drportal.adminkit.widgets import FileInput, Tone, age, badge
 from drportal.errors import DomainError
 from protection.admin.recorded import RecordedAdmin
 from recovery import configuration
@@ -29,22 +27,24 @@ _TYPES = {text.Format.JSON: "application/json", text.Format.YAML: "application/y
 # What the browser sends back with the form: beyond it, the file has to be chosen again.
 _LONGEST_SHOWN = 300_000
 _FATES = (
-    ("failed", "Refused", "dr-bad"),
-    ("created", "Created", "dr-good"),
-    ("updated", "Updated", "dr-busy"),
-    ("skipped", "Left alone", "dr-plain"),
+    ("failed", "refused", "dr-bad"),
+    ("created", "created", "dr-good"),
+    ("updated", "updated", "dr-busy"),
+    ("skipped", "left alone", "dr-plain"),
 )
 
 
 class ImportForm(PortalForm):
     """A document, as a file or as text, and how to bring it in."""
 
-    file = forms.FileField(label="Document", required=False, help_text="JSON or YAML.")
+    file = forms.FileField(
+        label="Document", required=False, help_text="JSON or YAML.", widget=FileInput
+    )
     text = forms.CharField(
         label="or its text",
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false", "class": "dr-code"}),
+        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
     )
     mode = forms.ChoiceField(
         label="What is there already",
@@ -128,12 +128,9 @@ class ImportRunAdmin(RecordedAdmin):
         if not self.has_export_permission(request):
             raise PermissionDenied
         wanted = text.Format(form)
-        with transaction.atomic():
-            record("recovery.configuration.exported", actor=self.actor(request), form=form)
-            said = text.written(configuration.document(), wanted)
+        said = text.written(configuration.document(), wanted)
         answer = HttpResponse(said, content_type=f"{_TYPES[wanted]}; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="dr-portal-configuration.{form}"'
-        answer["Cache-Control"] = "no-store"
         return answer
 
     @admin.display(description="When", ordering="created_at")
@@ -150,7 +147,7 @@ class ImportRunAdmin(RecordedAdmin):
 
     @admin.display(description="Parts")
     def changes(self, run: ImportRun) -> str:
-        counted = [(len(run.outcome.get(fate, [])), said.lower()) for fate, said, _ in _FATES]
+        counted = [(len(run.outcome.get(fate, [])), said) for fate, said, _ in _FATES]
         return ", ".join(f"{count} {said}" for count, said in counted if count) or "none"
 
     @override
@@ -224,7 +221,17 @@ def _result(run: ImportRun) -> str:
 
 
 def _told(run: ImportRun) -> Sequence[tuple[str, str, list[dict[str, str]]]]:
-    return [(said, tone, run.outcome[fate]) for fate, said, tone in _FATES if run.outcome.get(fate)]
+    """The parts by what became of them, in words that are true of this run."""
+    stays = not run.dry_run and run.outcome.get("kept")
+    would = "would be" if run.outcome.get("kept") else "would have been, had nothing been refused:"
+    found = []
+    for fate, said, tone in _FATES:
+        if run.outcome.get(fate):
+            changed = fate in {"created", "updated"}
+            words = said if stays or not changed else f"{would} {said}"
+            shown = tone if stays or not changed else "dr-plain"
+            found.append((words[:1].upper() + words[1:], shown, run.outcome[fate]))
+    return found
 
 
 def _warnings(run: ImportRun) -> list[dict[str, str]]:

@@ -45,26 +45,22 @@ def _said(part: Part) -> dict[str, Any]:
 def _groups(part: Part) -> dict[str, UUID]:
     """The ids of the groups that the plan names, by name in lower case."""
     wanted = {
-        launched["group"].strip().lower(): f".waves[{place}].groups[{index}]"
+        launched["group"].strip(): f"waves[{place}].groups[{index}]"
         for place, wave in enumerate(part.entry["waves"])
         for index, launched in enumerate(wave["groups"])
     }
-    known = {
-        name.lower(): pk
-        for pk, name in ProtectionGroup.objects.values_list("id", "name")
-        if name.lower() in wanted
-    }
+    known = {name.lower(): pk for pk, name in ProtectionGroup.objects.values_list("id", "name")}
     for name, place in wanted.items():
-        if name not in known:
+        if name.lower() not in known:
             raise _missing(part, name, place)
     return known
 
 
 def _missing(part: Part, name: str, place: str) -> DomainError:
-    if (What.GROUP, name) in part.standing.refused:
+    if (What.GROUP, name.lower()) in part.standing.refused:
         return GroupWasRefused(name)
     told = f"There is no protection group {name!r}, neither here nor in the document."
-    return InvalidInput.field(place.lstrip("."), "MISSING_PROTECTION_GROUP", told)
+    return InvalidInput.field(place, "MISSING_PROTECTION_GROUP", told)
 
 
 def _wave(entry: dict[str, Any], known: dict[str, UUID]) -> plans.WaveSpec:
