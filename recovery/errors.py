@@ -83,22 +83,6 @@ class PlanHasNoServers(DomainError):
     kind = Kind.CONFLICT
 
 
-class ChosenServersGone(DomainError):
-    """A wave names servers that its group no longer holds."""
-
-    code = "recovery.chosen_servers_gone"
-    kind = Kind.CONFLICT
-
-    def __init__(self, gone: Iterable[tuple[str, str, str]]) -> None:
-        rows = sorted(gone)
-        told = "; ".join(f"{server} of {group} ({wave})" for wave, group, server in rows[:20])
-        more = f"; and {len(rows) - 20} more" if len(rows) > 20 else ""  # noqa: PLR2004  # as above
-        super().__init__(
-            f"Servers that the plan names are no longer in their group: {told}{more}. "
-            "Edit the plan or the group."
-        )
-
-
 class ServerTwice(DomainError):
     """A server would be launched twice in one execution."""
 
@@ -150,6 +134,46 @@ class GateNotReached(DomainError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} does not wait at a gate.")
+
+
+class LegacyAddsOnly(DomainError):
+    """A document of the reference system says too little to bring what is there up to date."""
+
+    code = "recovery.legacy_adds_only"
+    kind = Kind.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A document of the reference system can only add: it does not hold all that a group or "
+            "a plan here has. Import it with the mode ADD_ONLY."
+        )
+
+
+class GroupWasRefused(DomainError):
+    """A plan needs a group that its own document brings and that was refused."""
+
+    code = "recovery.group_was_refused"
+    kind = Kind.CONFLICT
+    known_as = "CASCADE_FAILURE"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"It needs the group {name!r}, which was refused.", group=name)
+
+
+class ChosenServersGone(DomainError):
+    """A wave names servers that its group no longer holds."""
+
+    code = "recovery.chosen_servers_gone"
+    kind = Kind.CONFLICT
+
+    def __init__(self, gone: Iterable[tuple[str, str, str]]) -> None:
+        rows = sorted(gone)
+        told = "; ".join(f"{server} of {group} ({wave})" for wave, group, server in rows[:20])
+        more = f"; and {len(rows) - 20} more" if len(rows) > 20 else ""  # noqa: PLR2004  # as above
+        super().__init__(
+            f"Servers that the plan names are no longer in their group: {told}{more}. "
+            "Edit the plan or the group."
+        )
 
 
 class InvalidPlanName(InvalidInput):

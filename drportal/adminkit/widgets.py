@@ -9,7 +9,13 @@ from django import forms
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.widgets import CHECKBOX_CLASSES, INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
+from unfold.widgets import (
+    CHECKBOX_CLASSES,
+    INPUT_CLASSES,
+    SELECT_CLASSES,
+    TEXTAREA_CLASSES,
+    UnfoldAdminFileFieldWidget,
+)
 
 
 class Tone(StrEnum):
@@ -107,6 +113,10 @@ def progress(shares: Sequence[Share]) -> SafeString:
         drawn,
         said,
     )
+
+
+class FileInput(UnfoldAdminFileFieldWidget):  # type: ignore[misc]  # the theme has no annotations
+    """The field for a file: the theme's script breaks on a plain one."""
 
 
 _LOOKS: tuple[tuple[type[forms.Widget], Sequence[str]], ...] = (

@@ -50,7 +50,10 @@ _UNKNOWN = "not known"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A group as somebody wants it: of `tags` or of servers, whose inventory rows these are."""
+    """A group as somebody wants it: of `tags` or of servers, whose inventory rows these are.
+
+    With `may_be_empty`, tags that no known server has are taken: those servers may be listed yet.
+    """
 
     name: str
     description: str = ""
@@ -58,6 +61,7 @@ class Wanted:
     tags: Mapping[str, str] | None = None
     server_ids: Collection[UUID] | None = None
     allow_overlap: bool = False
+    may_be_empty: bool = False
 
 
 def create(
@@ -70,6 +74,7 @@ def create(
     description: str = "",
     owner: str = "",
     allow_overlap: bool = False,
+    may_be_empty: bool = False,
     actor: Actor,
 ) -> ProtectionGroup:
     """Make a group of either `tags` or servers (`server_ids` are ids of inventory rows).
@@ -79,7 +84,7 @@ def create(
     """
     if not is_drs_region(region):
         raise InvalidInput.field("region", "unknown_region", f"DRS has no Region {region}.")
-    wanted = Wanted(name, description, owner, tags, server_ids, allow_overlap)
+    wanted = Wanted(name, description, owner, tags, server_ids, allow_overlap, may_be_empty)
     with _one_at_a_time(account.pk):
         group = ProtectionGroup(account=account, region=region)
         return _save(group, wanted, actor=actor, what="created")
@@ -94,6 +99,7 @@ def edit(
     description: str = "",
     owner: str = "",
     allow_overlap: bool = False,
+    may_be_empty: bool = False,
     version: int | None = None,
     actor: Actor,
 ) -> ProtectionGroup:
@@ -102,7 +108,7 @@ def edit(
     Account and Region are fixed. Raises what `create` raises, GroupChanged, and GroupHeld while
     something relies on the group as it is.
     """
-    wanted = Wanted(name, description, owner, tags, server_ids, allow_overlap)
+    wanted = Wanted(name, description, owner, tags, server_ids, allow_overlap, may_be_empty)
     with _one_at_a_time(group.account_id):
         group = _next(group, version)
         return _save(group, wanted, actor=actor, what="edited")
@@ -251,7 +257,9 @@ def _save(
         with transaction.atomic():
             group.save()
             _set_members(group, server_ids)
-            chosen = _must_hold_servers(group)
+            chosen = _chosen(group)
+            if not chosen and not wanted.may_be_empty:
+                raise _empty(group)
             shared = [row for row in chosen if row[2]]
             if shared and not group.allows_overlap:
                 raise GroupsOverlap(shared)
@@ -300,14 +308,15 @@ def _set_members(group: ProtectionGroup, wanted: set[UUID]) -> None:
     )
 
 
-def _must_hold_servers(group: ProtectionGroup) -> Sequence[tuple[str, str, list[str]]]:
+def _chosen(group: ProtectionGroup) -> Sequence[tuple[str, str, list[str]]]:
     """The name and the DRS id of each server that the group holds, and the other groups with it."""
     servers = with_other_groups(servers_chosen(group), besides=group.pk)
-    chosen = list(servers.values_list("name", "server_id", "others"))
-    if not chosen:
-        where = f"{group.account.account_id}/{group.region}"
-        raise GroupIsEmpty(f"No known server in {where} has these tags.", tags=group.tags)
-    return chosen
+    return list(servers.values_list("name", "server_id", "others"))
+
+
+def _empty(group: ProtectionGroup) -> GroupIsEmpty:
+    where = f"{group.account.account_id}/{group.region}"
+    return GroupIsEmpty(f"No known server in {where} has these tags.", tags=group.tags)
 
 
 def _keep(group: ProtectionGroup, *, at: datetime, by_id: int | None, by: str) -> None:

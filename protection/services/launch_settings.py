@@ -124,6 +124,21 @@ def set_many(
     return _save(group, checked, before, _How(event, actor, facts))
 
 
+def set_unasked(
+    group: ProtectionGroup, wanted: Sequence[Wanted], *, actor: Actor, **facts: Any
+) -> list[LaunchSettings]:
+    """As `set_many`, but AWS is not asked, so that it may be part of a transaction: the record says
+    so. Each server's whole is checked when it is applied. Raises what `set_many` raises.
+    """
+    checked = [replace(each, values=_checked(each)) for each in wanted]
+    before = launch_levels(group)
+    blocking = addresses.twice_in(_with(before, group, checked), checked)
+    if blocking:
+        raise InvalidLaunchSettings(blocking)
+    facts |= {"unverified": ["AWS was not asked."]}
+    return _save(group, checked, before, _How("set", actor, facts))
+
+
 def clear(
     group: ProtectionGroup, server: SourceServer, *, version: int | None = None, actor: Actor
 ) -> None:
@@ -189,7 +204,7 @@ def set_for_installation(
         raise InvalidLaunchSettings(_errors(bad, "")) from bad
     try:
         with transaction.atomic():
-            row = LaunchSettings.objects.select_for_update().filter(level=level).first()
+            row = LaunchSettings.objects.select_for_update(of=("self",)).filter(level=level).first()
             row = row or LaunchSettings(level=level, version=0)
             _must_be_at(row, version)
             _write(row, Wanted(kept, version), _How(event, actor, facts))

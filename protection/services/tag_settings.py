@@ -1,7 +1,7 @@
 """How the tag sync works: which accounts and tags it takes, and how often beat sends it."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,16 @@ def save(
         _change(settings, changes, actor)
         _schedule(enabled=enabled, hours=interval_hours, actor=actor)
         return Saved(settings, enabled and _triggered(actor))
+
+
+def change(changes: Mapping[str, Any], *, actor: Actor) -> TagSyncSettings:
+    """Save settings whatever version they are at, and leave beat's pace. Raises InvalidInput."""
+    must_be_valid(**changes)
+    with transaction.atomic():
+        TagSyncSettings.objects.get_or_create(pk=1)
+        settings = TagSyncSettings.objects.select_for_update().get(pk=1)
+        _change(settings, dict(changes), actor)
+        return settings
 
 
 def _change(settings: TagSyncSettings, changes: dict[str, Any], actor: Actor) -> None:

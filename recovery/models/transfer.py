@@ -23,6 +23,7 @@ class ImportRun(models.Model):
     outcome = models.JSONField(default=dict)
 
     class Meta:
+        verbose_name = "import"
         ordering = ("-created_at", "id")
         default_permissions = ("view",)
         permissions = (

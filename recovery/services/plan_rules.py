@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import Exists, OuterRef
 
 from drportal.errors import InvalidInput
-from protection.models import ProtectionGroup, SourceServer
+from protection.models import AccountRegion, ProtectionGroup, SourceServer
 from protection.rules import selection
 from recovery.engine import graph
 from recovery.errors import invalid_plan
@@ -193,9 +194,12 @@ def unknown_group(place: int, group_id: UUID) -> Complaint:
 
 
 def _server_complaints(waves: Sequence[WaveSpec]) -> Iterable[Complaint]:
-    """About servers that a wave names: they must be in its group as it is now."""
+    """About servers that a wave names: they must be in its group as it is now.
+
+    Where nothing was ever listed nobody knows what is in the group; the start will tell.
+    """
     naming = {entry.group_id for wave in waves for entry in wave.group_servers}
-    held = servers_by_group(naming) if naming else {}
+    held = servers_by_group(_listed(naming)) if naming else {}
     for place, wave in enumerate(waves):
         where = f"waves[{place}].group_servers"
         seen: set[UUID] = set()
@@ -206,6 +210,15 @@ def _server_complaints(waves: Sequence[WaveSpec]) -> Iterable[Complaint]:
             elif entry.group_id in held:
                 yield from _entry_complaints(where, entry, held[entry.group_id])
             seen.add(entry.group_id)
+
+
+def _listed(group_ids: Collection[UUID]) -> list[UUID]:
+    """The groups whose account and Region were listed at some time."""
+    listed = AccountRegion.objects.filter(
+        account=OuterRef("account"), region=OuterRef("region"), listed_at__isnull=False
+    )
+    groups = ProtectionGroup.objects.filter(Exists(listed), pk__in=group_ids)
+    return list(groups.values_list("pk", flat=True))
 
 
 def _entry_complaints(
