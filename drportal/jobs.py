@@ -12,6 +12,8 @@ from kombu.exceptions import OperationalError
 
 from drportal.observability import correlated, correlation_id
 
+# The portal's own tasks among those of the schedule; the rest are Celery's chores.
+OUR_TASKS = r"^(api|drportal|mirror|protection|recovery|audit|queries)\."
 _HEADER = "portal_correlation_id"
 
 logger = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from drportal.mirror.projections import Projection, Style
 from recovery.models import (
     Execution,
     LaunchJob,
+    PlanVersion,
     PlanWave,
     PlanWaveGroup,
     RecoveryPlan,
@@ -66,6 +67,19 @@ def _plan_wave(wave: PlanWave) -> Item:
         "timeLimitSeconds": seconds(wave.time_limit),
         "successThreshold": wave.success_threshold,
     }
+
+
+def _plan_versions(versions: QuerySet[PlanVersion]) -> Iterator[Item]:
+    for version in versions:
+        yield {
+            "versionId": str(version.pk),
+            "planId": str(version.plan_id),
+            "number": version.number,
+            "document": version.document,
+            "createdAt": moment(version.created_at),
+            "createdBy": version.created_by,
+            "createdById": version.created_by_id,
+        }
 
 
 def _executions(executions: QuerySet[Execution]) -> Iterator[Item]:
@@ -210,6 +224,14 @@ PROJECTIONS = (
         key="planId",
         style=Style.CONTROL,
         build=_recovery_plans,
+    ),
+    Projection(
+        kind="RecoveryPlanVersions",
+        model=PlanVersion,
+        key="versionId",
+        style=Style.BATCH,
+        build=_plan_versions,
+        indexes=(Index("planIdIndex", "planId", "createdAt"),),
     ),
     Projection(
         kind="ExecutionHistory",

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Final
 
 from drportal.aws.dynamodb import Item, as_stored, stored_size
@@ -36,12 +37,14 @@ def unpacked(item: Item) -> Item:
     return made
 
 
-def told(item: Item) -> Item:
+def told(item: Item, *, leaving_out: Collection[str] = ()) -> Item:
     """What `item` says, however it is stored and whichever send brought it."""
     stored = unpacked(as_stored(item))
-    return {name: value for name, value in stored.items() if name not in (VERSION, DELETED)}
+    unsaid = {VERSION, DELETED, *leaving_out}
+    return {name: value for name, value in stored.items() if name not in unsaid}
 
 
-def digest(item: Item) -> str:
+def digest(item: Item, *, leaving_out: Collection[str] = ()) -> str:
     """A digest of what `item` tells."""
-    return hashlib.sha256(json.dumps(told(item), sort_keys=True).encode()).hexdigest()
+    said = told(item, leaving_out=leaving_out)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from drportal.aws.dynamodb import Index, Item, Table
@@ -16,6 +16,7 @@ from drportal.aws.dynamodb import Index, Item, Table
 VERSION = "mirrorVersion"  # the number that tells an old send from a new one
 DELETED = "mirrorDeleted"  # there, and true, in what stands for a deleted object
 _CHUNK = 500
+_ALL = Q()
 
 
 class Style(Enum):
@@ -35,7 +36,9 @@ class Projection:
 
     `kind` is the table's name without its prefix. `key` is the attribute that holds the object id
     as text, the value of the row's `field`. `build` makes the items of a queryset, all of them in
-    a number of queries that does not depend on how many there are.
+    a number of queries that does not depend on how many there are. `among` says which rows are
+    mirrored, where not all are. What `passing` names changes without being sent: an item holds it
+    as it was when something else was sent, and a comparison leaves it out.
     """
 
     kind: str
@@ -45,21 +48,27 @@ class Projection:
     build: Callable[[QuerySet[Any]], Iterable[Item]]
     field: str = "pk"
     indexes: tuple[Index, ...] = ()
+    among: Q = _ALL
+    passing: frozenset[str] = frozenset()
 
     def table(self) -> Table:
         """The table, under its full name."""
         name = f"{settings.MIRROR_TABLE_PREFIX}{self.kind}"
         return Table(name, self.key, self.indexes, expires=self.style is Style.CONTROL)
 
+    def rows(self) -> QuerySet[Any]:
+        """The rows that are mirrored."""
+        return self.model._default_manager.filter(self.among)
+
     def items(self, object_ids: Sequence[str]) -> dict[str, Item]:
         """The items of those objects that exist, by object id, in a constant number of queries."""
         values = [value for object_id in object_ids for value in self._value(object_id)]
-        rows = self.model._default_manager.filter(**{f"{self.field}__in": values})
+        rows = self.rows().filter(**{f"{self.field}__in": values})
         return {item[self.key]: _without_nothing(item) for item in self.build(rows)}
 
     def object_ids(self) -> Iterator[list[str]]:
         """The ids of all objects, in chunks."""
-        rows = self.model._default_manager.order_by(self.field).values_list(self.field, flat=True)
+        rows = self.rows().order_by(self.field).values_list(self.field, flat=True)
         chunk: list[str] = []
         for value in rows.iterator(chunk_size=_CHUNK):
             chunk.append(str(value))

@@ -15,6 +15,7 @@ from protection.errors import AccountAlreadyRegistered, AccountInUse, HubAlready
 from protection.models import AccountRegion, TargetAccount
 from protection.rules import roles
 from protection.services import staging
+from protection.services.marks import mark_with_account
 
 _EDITABLE = frozenset({"name", "role_arn", "external_id", "active"})
 
@@ -76,11 +77,8 @@ def edit(account: TargetAccount, *, actor: Actor, **changes: Any) -> TargetAccou
 def delete(account: TargetAccount, *, actor: Actor) -> None:
     """Forget an account, with its inventory. Raises AccountInUse while something needs it."""
     with transaction.atomic():
-        _mark_regions(account)
         staging.remove_all(account, actor=actor)
-        servers = list(account.servers.values_list("id", flat=True))
-        mark("SourceServerInventory", *servers)
-        mark("RecoveryInstanceInventory", *account.recovery_instances.values_list("id", flat=True))
+        mark_with_account(account)
         _saved("deleted", account, actor=actor, name=account.name)
         try:
             account.delete()

@@ -43,6 +43,7 @@ from protection.models import (
 from protection.rules import selection as rules
 from protection.selectors import servers_chosen, with_other_groups
 from protection.services.holds import holders_of, must_not_be_held
+from protection.services.marks import mark_with_group
 
 # Who made a version that was there before versions were kept.
 _UNKNOWN = "not known"
@@ -156,7 +157,7 @@ def delete(group: ProtectionGroup, *, actor: Actor) -> None:
         group = ProtectionGroup.objects.select_for_update().get(pk=group.pk)
         held = holders_of(group)
         record("protection.group.deleted", actor=actor, subject=group, name=group.name)
-        mark("ProtectionGroups", group.pk)
+        mark_with_group(group)
         try:
             group.delete()
         except ProtectedError as error:

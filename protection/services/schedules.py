@@ -8,6 +8,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from audit.services import record
 from drportal.actor import Actor
 from drportal.errors import InvalidInput
+from drportal.mirror.services import mark
 
 TAG_SYNC = "protection.sync_tags"
 HOUR = 3600
@@ -31,6 +32,7 @@ def change(task: Any, *, enabled: bool, every: int | None, actor: Actor) -> Any:
     task.save()
     after = {"enabled": task.enabled, "schedule": str(task.schedule)}
     record("beat.schedule.edited", actor=actor, subject=task, task=task.task, old=before, new=after)
+    mark("Schedules", task.name)
     return task
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from django.utils import timezone
 
 from drportal.mirror.services import mark
-from protection.models import AccountRegion, GroupMember, SourceServer
+from protection.models import AccountRegion, GroupMember, LaunchSettings, SourceServer
 from protection.rules.facts import fingerprint
 from protection.rules.origin import instance_facts
+from protection.services.marks import mark_with_servers
 
 Columns = dict[str, Any]
 
@@ -107,14 +108,21 @@ def write(
 
 
 def _remove(gone: Sequence[Any]) -> list[Any]:
-    """Delete what DRS no longer lists. What a group names stays, and says that it is gone."""
+    """Delete what DRS no longer lists. What somebody named stays, and says that it is gone: a server
+    of a group, and one with launch settings of its own.
+    """
     if not gone:
         return []
-    named = set(GroupMember.objects.filter(server_id__in=gone).values_list("server_id", flat=True))
+    named = {
+        pk
+        for model in (GroupMember, LaunchSettings)
+        for pk in model.objects.filter(server_id__in=gone).values_list("server_id", flat=True)
+    }
     newly = list(
         SourceServer.objects.filter(pk__in=named, gone_at=None).values_list("pk", flat=True)
     )
     SourceServer.objects.filter(pk__in=newly).update(gone_at=timezone.now())
     lost = [pk for pk in gone if pk not in named]
+    mark_with_servers(lost)
     SourceServer.objects.filter(pk__in=lost).delete()
     return [*newly, *lost]

@@ -141,6 +141,7 @@ def delete(plan: RecoveryPlan, *, actor: Actor) -> None:
         facts = {"name": plan.name, "version": plan.version, "said": document(plan)}
         record("recovery.plan.deleted", actor=actor, subject=plan, **facts)
         mark("RecoveryPlans", plan.pk)
+        mark("RecoveryPlanVersions", *plan.versions.values_list("pk", flat=True))
         plan.delete()
 
 
@@ -166,7 +167,7 @@ def _save(
             plan.waves.all().delete()
             _add_waves(plan, said.waves)
             says = document(plan)
-            PlanVersion.objects.create(
+            version = PlanVersion.objects.create(
                 plan=plan,
                 number=plan.version,
                 document=says,
@@ -178,6 +179,7 @@ def _save(
                 facts["changed"] = _changed(before.document, says)
             record(f"recovery.plan.{what}", actor=actor, subject=plan, **facts)
             mark("RecoveryPlans", plan.pk)
+            mark("RecoveryPlanVersions", version.pk)
     except IntegrityError as error:
         if "recovery_plan_name_is_unique" in str(error):
             raise PlanNameTaken(plan.name) from error

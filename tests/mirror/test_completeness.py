@@ -3,10 +3,33 @@
 from collections import defaultdict
 
 import pytest
+from django_celery_beat.models import PeriodicTask
 
 from drportal.mirror.projections import all_projections
-from protection.models import AccountRegion, ProtectionGroup, SourceServer, TargetAccount
-from recovery.models import Execution, LaunchJob, PlanWave, RecoveryPlan, Wave, WaveServer
+from protection.models import (
+    AccountRegion,
+    GroupMember,
+    GroupVersion,
+    LaunchAddress,
+    LaunchSettings,
+    LaunchSettingsVersion,
+    ProtectionGroup,
+    RecoveryInstance,
+    SourceServer,
+    StagingAccount,
+    StagingLink,
+    TagSyncSettings,
+    TargetAccount,
+)
+from recovery.models import (
+    Execution,
+    LaunchJob,
+    PlanVersion,
+    PlanWave,
+    RecoveryPlan,
+    Wave,
+    WaveServer,
+)
 from tests.factories.protection import ProtectionGroupFactory
 from tests.factories.recovery import (
     ExecutionFactory,
@@ -15,6 +38,7 @@ from tests.factories.recovery import (
     WaveServerFactory,
     plan_of,
 )
+from tests.mirror.made import everything_set_of
 
 pytestmark = pytest.mark.django_db
 
@@ -22,11 +46,23 @@ pytestmark = pytest.mark.django_db
 WORKINGS = {"due_at", "leased_until", "lease_token", "next_check_at"}
 LEFT_OUT = {
     TargetAccount: set(),
-    # A sync that finds nothing new sends nothing.
-    AccountRegion: {"checked_at", "listed_at"},
+    StagingAccount: set(),
+    StagingLink: {"id", "staging"},  # the item is the staging account's
+    AccountRegion: {"checked_at"},  # a restored Region is looked at again at once
     SourceServer: set(),
+    RecoveryInstance: set(),
     ProtectionGroup: set(),
+    GroupMember: {"id", "group"},  # the item is the group's
+    GroupVersion: set(),
+    LaunchSettings: set(),
+    LaunchSettingsVersion: set(),
+    LaunchAddress: {"id", "settings"},  # the item is the settings'
+    TagSyncSettings: set(),
+    # What the portal makes of its own list of tasks, and what beat notes of them all the time.
+    PeriodicTask: {field.name for field in PeriodicTask._meta.concrete_fields}
+    - {"name", "task", "enabled", "interval"},
     RecoveryPlan: set(),
+    PlanVersion: set(),
     PlanWave: {"id", "plan"},  # it has no life of its own: a plan's waves are made anew
     Execution: {"message"},  # what keeps the running engine from going on
     Wave: set(),
@@ -59,6 +95,7 @@ def read(monkeypatch):
         monkeypatch.setattr(model, "__getattribute__", noting)
 
     group = ProtectionGroupFactory.create()
+    everything_set_of(group)
     wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan_of(group)))
     WaveServerFactory.create(wave=wave, launch_job=LaunchJobFactory.create(wave=wave))
     for model in LEFT_OUT:

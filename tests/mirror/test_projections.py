@@ -31,21 +31,29 @@ from tests.factories.recovery import (
     WaveServerFactory,
     plan_of,
 )
+from tests.mirror.made import everything_set_of
 
 pytestmark = pytest.mark.django_db
 NAMED_BY_THE_DESIGN = {
     *("ProtectionGroups", "RecoveryPlans", "TargetAccounts", "SourceServerInventory"),
     *("RegionStatus", "ExecutionHistory", "WaveStatus", "AuditLogs"),
+    *("StagingAccounts", "RecoveryInstanceInventory", "LaunchConfigurations"),
 }
+# What else it takes to rebuild a lost portal (docs/adr/0007).
+OUR_OWN = {
+    *("ProtectionGroupVersions", "LaunchConfigurationVersions", "RecoveryPlanVersions"),
+    *("TagSyncSettings", "Schedules"),
+}
+ONE_ROW = {"TagSyncSettings"}
 EVERY = [projection.kind for projection in all_projections()]
 
 
 def make(count):
     """`count` objects of every kind."""
     for number in range(count):
-        plan = plan_of(
-            ProtectionGroupFactory.create(), ProtectionGroupFactory.create(tags={"Tier": "1"})
-        )
+        group = ProtectionGroupFactory.create()
+        everything_set_of(group)
+        plan = plan_of(group, ProtectionGroupFactory.create(tags={"Tier": "1"}))
         wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan))
         job = LaunchJobFactory.create(wave=wave)
         WaveServerFactory.create_batch(2, wave=wave, launch_job=job)
@@ -64,7 +72,7 @@ def item_of(kind, row):
 
 
 def test_every_table_of_the_design_is_there():
-    assert set(EVERY) == NAMED_BY_THE_DESIGN
+    assert set(EVERY) == NAMED_BY_THE_DESIGN | OUR_OWN
 
 
 def test_every_kind_that_is_marked_has_a_table():
@@ -101,7 +109,7 @@ def test_items_carry_their_key_and_are_built_alike_each_time(kind):
     projection = projection_of(kind)
     ids = ids_of(projection)
     items = projection.items(ids)
-    assert len(ids) >= 2
+    assert len(ids) >= (1 if kind in ONE_ROW else 2)
     assert set(items) == set(ids)
     assert all(item[projection.key] == object_id for object_id, item in items.items())
     again = projection.items(list(reversed(ids)))
@@ -119,7 +127,7 @@ def test_many_items_cost_as_many_queries_as_one(kind):
         projection.items(few)
     make(20)
     many = ids_of(projection)
-    assert len(many) > 20
+    assert len(many) > 20 or kind in ONE_ROW
     with CaptureQueriesContext(connection) as together:
         projection.items(many)
     assert len(together) == len(alone)

@@ -10,6 +10,7 @@ from drportal.actor import PORTAL
 from drportal.api.schedules import SCHEDULES as OF_THE_API
 from drportal.jobs import Schedule
 from drportal.mirror.schedules import SCHEDULES as OF_THE_MIRROR
+from drportal.mirror.services import mark
 from protection.schedules import SCHEDULES as OF_PROTECTION
 from recovery.schedules import SCHEDULES as OF_RECOVERY
 
@@ -46,4 +47,5 @@ class Command(BaseCommand):
             task=schedule.task,
             every_seconds=schedule.every,
         )
+        mark("Schedules", task.name)
         self.stdout.write(f"{schedule.name}: every {schedule.every} s")

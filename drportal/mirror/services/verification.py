@@ -86,7 +86,7 @@ def repair(differences: Iterable[Difference]) -> int:
 
 def _suspects(tables: DynamoTables, projection: Projection) -> tuple[list[str], int]:
     held = {
-        str(item[projection.key]): digest(item)
+        str(item[projection.key]): digest(item, leaving_out=projection.passing)
         for item in tables.items(projection.table())
         if not item.get(DELETED)
     }
@@ -94,7 +94,7 @@ def _suspects(tables: DynamoTables, projection: Projection) -> tuple[list[str], 
     for ids in projection.object_ids():
         for object_id, item in projection.items(ids).items():
             count += 1
-            if held.pop(object_id, None) != digest(item):
+            if held.pop(object_id, None) != digest(item, leaving_out=projection.passing):
                 suspects.append(object_id)
     return [*suspects, *held], count
 
@@ -116,19 +116,20 @@ def _confirmed(
         after = projection.items(list(held))
         for object_id, item in held.items():
             if before.get(object_id) == after.get(object_id):
-                yield from _difference(projection.kind, object_id, after.get(object_id), item)
+                yield from _difference(projection, object_id, after.get(object_id), item)
 
 
 def _difference(
-    kind: str, object_id: str, wanted: Item | None, held: Item | None
+    projection: Projection, object_id: str, wanted: Item | None, held: Item | None
 ) -> Iterator[Difference]:
     if held is not None and held.get(DELETED):
         held = None
     if wanted is None or held is None:
         if wanted is not held:
-            yield Difference(kind, What.MISSING if held is None else What.EXTRA, object_id)
+            what = What.MISSING if held is None else What.EXTRA
+            yield Difference(projection.kind, what, object_id)
         return
-    ours, theirs = told(wanted), told(held)
+    ours, theirs = (told(item, leaving_out=projection.passing) for item in (wanted, held))
     names = [n for n in ours.keys() | theirs.keys() if ours.get(n, ...) != theirs.get(n, ...)]
     if names:
-        yield Difference(kind, What.DIFFERENT, object_id, tuple(sorted(names)))
+        yield Difference(projection.kind, What.DIFFERENT, object_id, tuple(sorted(names)))
