@@ -1,7 +1,7 @@
 """What the mirror holds of the audit record."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
@@ -10,6 +10,7 @@ from audit.models import AuditRecord
 from drportal.aws.dynamodb import Index, Item
 from drportal.mirror.attributes import moment
 from drportal.mirror.projections import Projection, Style
+from drportal.mirror.rows import Restoration, columns
 
 
 def _audit_logs(records: QuerySet[AuditRecord]) -> Iterator[Item]:
@@ -35,6 +36,35 @@ def _audit_logs(records: QuerySet[AuditRecord]) -> Iterator[Item]:
         }
 
 
+_COLUMNS = {
+    "mirror_id": "auditId",
+    "id": "sequence",
+    "at": "timestamp",
+    "event": "operation",
+    "outcome": "status",
+    "actor_kind": "principalType",
+    "user_id": "userId",
+    "door": "invocationMode",
+    "subject_kind": "subjectKind",
+    "subject_id": "subjectId",
+    "subject_label": "subjectLabel",
+    "correlation_id": "requestId",
+    "source_address": "sourceIp",
+}
+
+
+def _restore(items: Iterable[Item], done: Restoration) -> None:
+    """The records, under their own numbers. They are added, as any record is."""
+    done.write(
+        AuditRecord(
+            **columns(AuditRecord, item, _COLUMNS),
+            actor_name=item.get("principalName", ""),
+            facts=json.loads(item["facts"]),
+        )
+        for item in items
+    )
+
+
 PROJECTIONS = (
     Projection(
         kind="AuditLogs",
@@ -43,6 +73,7 @@ PROJECTIONS = (
         field="mirror_id",
         style=Style.BATCH,
         build=_audit_logs,
+        restore=_restore,
         indexes=(
             Index("SubjectIndex", "subject", "timestamp"),
             Index("PrincipalIndex", "principalName", "timestamp"),

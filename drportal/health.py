@@ -16,14 +16,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from drportal import heartbeats
-from drportal.mirror.selectors import standing
+from drportal.mirror.selectors import not_given_back, standing
 
 # A sign of life is due every 5 s; a message may wait behind a busy worker for a while.
 LATE = timedelta(seconds=30)
 MIRROR_LATE = timedelta(minutes=2)
 _BROKER_SECONDS = 2
 _BROKER_TROUBLES = (redis.RedisError, OSError, ValueError)
-_IN_DATABASE = ("worker", "engine", "beat", "mirror")
+_IN_DATABASE = ("worker", "engine", "beat", "mirror", "restored")
 
 
 class Health(StrEnum):
@@ -114,7 +114,7 @@ def _connected() -> redis.Redis:
 def _from_database() -> dict[str, Check]:
     try:
         now, heard = timezone.now(), heartbeats.last_heard()
-        mirror = _mirror()
+        mirror, restored = _mirror(), _restored()
     except DatabaseError:  # it went away since, or its tables are not there yet
         asked = Check(Health.UNKNOWN, "The database could not be read.")
         return dict.fromkeys(_IN_DATABASE, asked)
@@ -127,6 +127,7 @@ def _from_database() -> dict[str, Check]:
         "engine": _given_work(engine, "engine"),
         "beat": _beat(beat, worker),
         "mirror": mirror,
+        "restored": restored,
     }
 
 
@@ -158,9 +159,20 @@ def _beat(sign: Check, worker: Check) -> Check:
 def _mirror() -> Check:
     now = standing()
     age = round(now.lag, 1)
+    if now.holder:
+        said = f"The tables are those of portal {now.holder}: nothing is sent."
+        return Check(Health.FAILED, said, age)
     if not now.behind:
         return Check(Health.OK, "DynamoDB is up to date.", age)
     detail = f"{now.behind} objects wait to be sent, {now.failing} of them after a failure."
     if now.lag > MIRROR_LATE.total_seconds():
         return Check(Health.FAILED, detail, age)
     return Check(Health.OK, detail, age)
+
+
+def _restored() -> Check:
+    """Whether everything is there that a restore from the mirror could not give back."""
+    lacking = not_given_back()
+    if lacking:
+        return Check(Health.FAILED, " ".join(lacking))
+    return Check(Health.OK, "Nothing is missing.")

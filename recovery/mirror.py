@@ -12,6 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from drportal.aws.dynamodb import Index, Item
 from drportal.mirror.attributes import epoch, moment, seconds
 from drportal.mirror.projections import Projection, Style
+from recovery import mirror_restore
 from recovery.models import (
     Execution,
     LaunchJob,
@@ -224,6 +225,7 @@ PROJECTIONS = (
         key="planId",
         style=Style.CONTROL,
         build=_recovery_plans,
+        restore=mirror_restore.recovery_plans,
     ),
     Projection(
         kind="RecoveryPlanVersions",
@@ -231,6 +233,7 @@ PROJECTIONS = (
         key="versionId",
         style=Style.BATCH,
         build=_plan_versions,
+        restore=mirror_restore.plan_versions,
         indexes=(Index("planIdIndex", "planId", "createdAt"),),
     ),
     Projection(
@@ -239,6 +242,7 @@ PROJECTIONS = (
         key="executionId",
         style=Style.CONTROL,
         build=_executions,
+        restore=mirror_restore.executions,
         indexes=(
             Index("StatusIndex", "status", "createdAt"),
             Index("planIdIndex", "planId", "createdAt"),
@@ -250,6 +254,7 @@ PROJECTIONS = (
         key="waveId",
         style=Style.CONTROL,
         build=_waves,
+        restore=mirror_restore.waves,
         indexes=(Index("ExecutionIndex", "executionId"),),
     ),
 )

@@ -138,6 +138,30 @@ class DynamoTables:
                 return int(error.response["Item"][version].get("N", 0))
         return None
 
+    def hold(self, table: Table, key: str, *, holder: str, at: str, wrest: bool) -> Item | None:
+        """Note in the item `key` that `holder` holds something, and was heard of `at` that time.
+
+        Returns None if that is so now, else the item of whoever holds it. To `wrest` is to take it
+        from whoever that is. Repeating the call does no harm.
+        """
+        mine = {"ConditionExpression": "attribute_not_exists(#holder) OR #holder = :holder"}
+        with translated("UpdateItem", self._scope):
+            dynamodb = self._writes()
+            try:
+                dynamodb.update_item(
+                    TableName=table.name,
+                    Key={table.key: {"S": key}},
+                    UpdateExpression="SET #holder = :holder, heardAt = :at",
+                    ExpressionAttributeNames={"#holder": "holder"},
+                    ExpressionAttributeValues={":holder": {"S": holder}, ":at": {"S": at}},
+                    **({} if wrest else mine),
+                )
+            except dynamodb.exceptions.ConditionalCheckFailedException:
+                held = True
+            else:
+                held = False
+        return self.item(table, key) or {} if held else None
+
     def write_batch(
         self, table: Table, puts: Sequence[Item], deletes: Sequence[str]
     ) -> frozenset[str]:

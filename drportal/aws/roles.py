@@ -56,6 +56,10 @@ def credentials_for(account: Account, *, region: str) -> Credentials | None:
     if not account.role_arn:
         _must_be_hub(account, region)
         return None
+    if account.external_id_lost:
+        call = Call(operation="AssumeRole", account_id=account.account_id, region=region)
+        message = "its external id was not in the mirror, and must be entered again"
+        raise AwsError(Failure.ACCESS_DENIED, message, call=call)
     key = (account.account_id, account.role_arn, account.external_id)
     with _lock:
         known = _sessions.get(key)

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An AWS account and the way into it. Without a role it is the hub: the portal's own."""
+    """An AWS account and the way into it. Without a role it is the hub: the portal's own.
+
+    If the external id is lost, it is not tried without.
+    """
 
     account_id: str
     role_arn: str = ""
     external_id: str = field(default="", repr=False)
+    external_id_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,10 +124,15 @@ def outbid(leased: Leased, seen: int) -> None:
     If another sender put it, our lease is gone and nothing is left to do. If our lease stands, the
     version is from before the database was restored to an earlier time: send again.
     """
+    lift(seen)
+    release([leased])
+
+
+def lift(seen: int) -> None:
+    """Draw versions above `seen` from now on."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LIFT_LOCK])
         cursor.execute(_LIFT, {"seen": seen, "above": seen + _MARGIN})
-    release([leased])
 
 
 def delay(attempts: int) -> timedelta:

@@ -1,3 +1,4 @@
+import uuid
 from typing import ClassVar
 
 from django.db import models
@@ -39,3 +40,33 @@ class OutboxEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}"
+
+
+class Installation(models.Model):
+    """This portal, as the mirror's tables know it: one row, made once.
+
+    `held_at` is when DynamoDB last said that the tables are ours, `refused_at` since when it says
+    that they are those of `holder`, another portal. `verified_at` and `differences` are what the
+    last comparison of everything found.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    identity = models.UUIDField(default=uuid.uuid4, editable=False)
+    held_at = models.DateTimeField(null=True)
+    refused_at = models.DateTimeField(null=True)
+    holder = models.CharField(max_length=64, blank=True, default="")
+    holder_heard_at = models.CharField(max_length=40, blank=True, default="")
+    verified_at = models.DateTimeField(null=True)
+    differences = models.PositiveIntegerField(null=True)
+    restored_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(id=1), name="mirror_there_is_one_installation"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.identity)

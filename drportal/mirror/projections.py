@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,8 +13,13 @@ from django.utils.module_loading import import_string
 
 from drportal.aws.dynamodb import Index, Item, Table
 
+if TYPE_CHECKING:
+    from drportal.mirror.rows import Restoration
+
 VERSION = "mirrorVersion"  # the number that tells an old send from a new one
 DELETED = "mirrorDeleted"  # there, and true, in what stands for a deleted object
+# Beyond what PostgreSQL's sequence reaches in any lifetime, so nothing that it gave out.
+NO_VERSION = 2**60
 _CHUNK = 500
 _ALL = Q()
 
@@ -35,10 +40,13 @@ class Projection:
     """One table: which rows it mirrors, and what their items are made of.
 
     `kind` is the table's name without its prefix. `key` is the attribute that holds the object id
-    as text, the value of the row's `field`. `build` makes the items of a queryset, all of them in
+    as text, the value of the row's `field`. `restore` writes the rows of items again; those of the
+    projections that were declared before are there by then. A `preset` table has rows in an empty
+    database too. `build` makes the items of a queryset, all of them in
     a number of queries that does not depend on how many there are. `among` says which rows are
     mirrored, where not all are. What `passing` names changes without being sent: an item holds it
-    as it was when something else was sent, and a comparison leaves it out.
+    as it was when something else was sent, and a comparison leaves it out. `lacking` says, in a
+    sentence, what of these objects a restore could not give back.
     """
 
     kind: str
@@ -46,10 +54,13 @@ class Projection:
     key: str
     style: Style
     build: Callable[[QuerySet[Any]], Iterable[Item]]
+    restore: Callable[[Iterable[Item], "Restoration"], None]
     field: str = "pk"
     indexes: tuple[Index, ...] = ()
     among: Q = _ALL
     passing: frozenset[str] = frozenset()
+    lacking: Callable[[], str] | None = None
+    preset: bool = False
 
     def table(self) -> Table:
         """The table, under its full name."""
@@ -65,6 +76,12 @@ class Projection:
         values = [value for object_id in object_ids for value in self._value(object_id)]
         rows = self.rows().filter(**{f"{self.field}__in": values})
         return {item[self.key]: _without_nothing(item) for item in self.build(rows)}
+
+    def known(self, object_ids: Sequence[str]) -> set[str]:
+        """Those of the ids whose objects exist."""
+        values = [value for object_id in object_ids for value in self._value(object_id)]
+        rows = self.rows().filter(**{f"{self.field}__in": values})
+        return {str(value) for value in rows.values_list(self.field, flat=True)}
 
     def object_ids(self) -> Iterator[list[str]]:
         """The ids of all objects, in chunks."""

@@ -10,7 +10,7 @@ from django_celery_beat.models import PeriodicTask
 from drportal.aws.dynamodb import Index
 from drportal.jobs import OUR_TASKS
 from drportal.mirror.projections import Projection, Style
-from protection.mirror import accounts, groups, servers
+from protection.mirror import accounts, groups, restoring, servers
 from protection.models import (
     AccountRegion,
     GroupVersion,
@@ -31,6 +31,8 @@ PROJECTIONS = (
         key="targetAccountId",
         style=Style.CONTROL,
         build=accounts.target_accounts,
+        restore=restoring.target_accounts,
+        lacking=accounts.lacking_target_ids,
         indexes=(Index("AccountIndex", "accountId"),),
     ),
     Projection(
@@ -39,6 +41,8 @@ PROJECTIONS = (
         key="stagingAccountId",
         style=Style.CONTROL,
         build=accounts.staging_accounts,
+        restore=restoring.staging_accounts,
+        lacking=accounts.lacking_staging_ids,
         indexes=(Index("AccountIndex", "accountId"),),
     ),
     Projection(
@@ -47,6 +51,7 @@ PROJECTIONS = (
         key="regionStatusId",
         style=Style.BATCH,
         build=accounts.region_status,
+        restore=restoring.region_status,
         indexes=(Index("AccountIndex", "accountId", "region"),),
         passing=frozenset({"listedAt", "instancesListedAt", "originFactsAt"}),
     ),
@@ -56,6 +61,7 @@ PROJECTIONS = (
         key="inventoryId",
         style=Style.BATCH,
         build=servers.source_servers,
+        restore=restoring.source_servers,
         indexes=(
             Index("AccountIndex", "accountId", "replicationRegion"),
             Index("SourceAccountIndex", "sourceAccountId", "sourceServerArn"),
@@ -68,6 +74,7 @@ PROJECTIONS = (
         key="recoveryInventoryId",
         style=Style.BATCH,
         build=servers.recovery_instances,
+        restore=restoring.recovery_instances,
         indexes=(
             Index("AccountIndex", "accountId", "region"),
             Index("SourceServerIndex", "sourceServerId"),
@@ -79,6 +86,7 @@ PROJECTIONS = (
         key="groupId",
         style=Style.CONTROL,
         build=groups.protection_groups,
+        restore=restoring.protection_groups,
         indexes=(Index("AccountIndex", "accountId", "region"),),
     ),
     Projection(
@@ -87,6 +95,7 @@ PROJECTIONS = (
         key="versionId",
         style=Style.BATCH,
         build=groups.group_versions,
+        restore=restoring.group_versions,
         indexes=(Index("GroupIndex", "groupId", "createdAt"),),
     ),
     Projection(
@@ -95,6 +104,7 @@ PROJECTIONS = (
         key="launchConfigurationId",
         style=Style.CONTROL,
         build=groups.launch_configurations,
+        restore=restoring.launch_configurations,
         indexes=(Index("GroupIndex", "groupId"),),
     ),
     Projection(
@@ -103,6 +113,7 @@ PROJECTIONS = (
         key="versionId",
         style=Style.BATCH,
         build=groups.launch_versions,
+        restore=restoring.launch_versions,
         indexes=(Index("LaunchConfigurationIndex", "launchConfigurationId", "createdAt"),),
     ),
     Projection(
@@ -111,6 +122,7 @@ PROJECTIONS = (
         key="settingsId",
         style=Style.CONTROL,
         build=groups.tag_sync_settings,
+        restore=restoring.tag_sync_settings,
     ),
     Projection(
         kind="Schedules",
@@ -119,6 +131,8 @@ PROJECTIONS = (
         field="name",
         style=Style.CONTROL,
         build=groups.schedules,
+        restore=restoring.schedules,
+        preset=True,
         among=Q(task__regex=OUR_TASKS),
     ),
 )

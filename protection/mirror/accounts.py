@@ -1,6 +1,7 @@
 """What the mirror holds of accounts and their Regions. External ids stay in the database."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
@@ -19,7 +20,7 @@ def target_accounts(accounts: QuerySet[TargetAccount]) -> Iterator[Item]:
             "status": "active" if account.active else "inactive",
             "isCurrentAccount": account.is_hub,
             "roleArn": account.role_arn,
-            "hasExternalId": bool(account.external_id),
+            "hasExternalId": bool(account.external_id) or account.external_id_lost,
             "lastValidatedAt": moment(account.last_validated_at),
             "createdAt": moment(account.created_at),
             "updatedAt": moment(account.updated_at),
@@ -35,7 +36,7 @@ def staging_accounts(accounts: QuerySet[StagingAccount]) -> Iterator[Item]:
             "accountId": account.account_id,
             "accountName": account.name,
             "roleArn": account.role_arn,
-            "hasExternalId": bool(account.external_id),
+            "hasExternalId": bool(account.external_id) or account.external_id_lost,
             "targets": [_link(link) for link in account.links.all()],
             "lastValidatedAt": moment(account.last_validated_at),
             "createdAt": moment(account.created_at),
@@ -72,3 +73,18 @@ def region_status(regions: QuerySet[AccountRegion]) -> Iterator[Item]:
             "originFactsAt": moment(region.origin_facts_at),
             "originErrorMessage": region.origin_message,
         }
+
+
+def lacking_target_ids() -> str:
+    """How many target accounts wait for their external id."""
+    return _lacking(TargetAccount.objects.all(), "target")
+
+
+def lacking_staging_ids() -> str:
+    """How many staging accounts wait for their external id."""
+    return _lacking(StagingAccount.objects.all(), "staging")
+
+
+def _lacking(accounts: QuerySet[Any], what: str) -> str:
+    count = accounts.filter(external_id_lost=True, external_id="").count()
+    return f"The external ids of {count} {what} accounts must be entered again." if count else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from django.db.models import Prefetch, QuerySet
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from drportal.aws.dynamodb import Item
 from drportal.mirror.attributes import epoch, moment
@@ -109,11 +109,26 @@ def schedules(tasks: QuerySet[PeriodicTask]) -> Iterator[Item]:
 
     What else beat keeps of it is made by the portal, or noted by beat all the time.
     """
-    for task in tasks.select_related("interval"):
+    for task in tasks.select_related("interval", "crontab"):
         yield {
             "scheduleName": task.name,
             "task": task.task,
+            "queue": task.queue,
+            "expireSeconds": task.expire_seconds,
+            "arguments": task.kwargs,
             "enabled": task.enabled,
             "every": task.interval.every if task.interval else None,
             "period": task.interval.period if task.interval else None,
+            "crontab": _crontab(task.crontab) if task.crontab else None,
         }
+
+
+def _crontab(crontab: CrontabSchedule) -> Item:
+    return {
+        "minute": crontab.minute,
+        "hour": crontab.hour,
+        "day_of_month": crontab.day_of_month,
+        "month_of_year": crontab.month_of_year,
+        "day_of_week": crontab.day_of_week,
+        "timezone": str(crontab.timezone),
+    }

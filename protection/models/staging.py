@@ -19,6 +19,7 @@ class StagingAccount(models.Model):
     name = models.CharField(max_length=64)
     role_arn = models.CharField("role ARN", max_length=600)
     external_id = models.CharField("external id", max_length=1224, blank=True, default="")
+    external_id_lost = models.BooleanField(default=False, editable=False)
     targets = models.ManyToManyField(
         TargetAccount, through="protection.StagingLink", related_name="staging_accounts"
     )
@@ -48,7 +49,15 @@ class StagingAccount(models.Model):
 
     def way_in(self) -> Account:
         """How the gateway gets into this account."""
-        return Account(self.account_id, self.role_arn, self.external_id)
+        lost = self.lacks_external_id
+        return Account(self.account_id, self.role_arn, self.external_id, external_id_lost=lost)
+
+    @property
+    def lacks_external_id(self) -> bool:
+        """Whether it has an external id that a restore could not give back: it is a secret, and
+        the account is not entered without it.
+        """
+        return self.external_id_lost and not self.external_id
 
     def scope(self, region: str) -> Scope:
         return Scope(self.way_in(), region)

@@ -69,7 +69,8 @@ def edit(account: TargetAccount, *, actor: Actor, **changes: Any) -> TargetAccou
         if not changed:
             return account
         account.updated_at = timezone.now()
-        account.save(update_fields=[*changed, "updated_at"])
+        account.external_id_lost = account.external_id_lost and "external_id" not in changed
+        account.save(update_fields=[*changed, "external_id_lost", "updated_at"])
         _saved("edited", account, actor=actor, old={f: before[f] for f in changed}, new=changed)
     return account
 

@@ -37,7 +37,8 @@ class Execution(models.Model):
 
     `message` says what keeps the engine from going on, if anything does.
     `cancel_requested_at` is a person's request; the engine carries it out. `due_at` is when the
-    engine should look at it next, and `leased_until` until when a worker does.
+    engine should look at it next, and `leased_until` until when a worker does. `restored_at` is
+    when it was restored from the mirror while it was under way: DRS may know more of it than we.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -64,6 +65,7 @@ class Execution(models.Model):
     due_at = models.DateTimeField(null=True, default=timezone.now, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
+    restored_at = models.DateTimeField(null=True, editable=False)
 
     objects = ExecutionQuerySet.as_manager()
 

@@ -7,8 +7,7 @@ listed long before it ends. Hence LAUNCH_SETTLE_SECONDS may be short.
 """
 
 import time
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -18,7 +17,6 @@ from django.utils import timezone
 from drportal.aws import drs as aws
 from drportal.aws.errors import AwsError, Failure
 from drportal.aws.roles import forget_sessions
-from drportal.aws.scope import Scope
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint
 from drportal.state import move, move_all
@@ -28,38 +26,36 @@ from recovery.models import JobWatch, LaunchJob
 from recovery.services import refusals
 from recovery.services.events import note, titled
 from recovery.services.leases import sooner
+from recovery.services.looks import (
+    LOOK_BACK,
+    SKEW,
+    Look,
+    answer_to,
+    look_for,
+    same,
+    scope_of,
+    unknown_jobs,
+    worth_a_look_since,
+)
 from recovery.states import JOB, SERVER, JobState, Kind, Phase, ServerState
 
-# How far back jobs can have been started that still count: no DRS job is known to last a day.
-LOOK_BACK: Final = timedelta(hours=24)
-# How far AWS's clock may be behind ours.
-SKEW: Final = timedelta(minutes=5)
 # When nobody may ask again and AWS does not answer, it stays unknown what became of a job.
 LOST_AFTER: Final = timedelta(hours=1)
 # For how long a job that DRS accepted may be missing from its list.
 LATE_LISTING: Final = timedelta(minutes=2)
 # What DRS says when a server is in a running job (DRS and MGN field logs).
 _BUSY: Final = "being processed by a job"
-_INITIATED_BY: Final = {Kind.DRILL: "START_DRILL", Kind.RECOVERY: "START_RECOVERY"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What DRS lists right now in one account and Region."""
-
-    jobs: tuple[aws.Job, ...]
-
-    def running(self) -> list[aws.Job]:
-        return [job for job in self.jobs if not job.completed]
 
 
 @reaches_outside
 def send(job: LaunchJob) -> None:
     """Ask DRS for a QUEUED job, if its quotas leave room; else let it wait and say why."""
     try:
-        look = _look(job, since=timezone.now() - LOOK_BACK)
+        look = look_for(job, since=worth_a_look_since(job))
     except AwsError as error:
         _wait(job, error.detail, after=_retry_after(job, error), failed=True)
+        return
+    if job.execution.restored_at is not None and _known_to_drs(job, look):
         return
     if _intend(job, look):
         checkpoint("launch.intended", execution_id=str(job.execution_id))
@@ -73,7 +69,7 @@ def settle(job: LaunchJob, *, may_ask: bool) -> None:
         _ask(job, again=False)
         return
     try:
-        look = _look(job, since=(job.intended_at or job.asked_at) - SKEW)
+        look = look_for(job, since=(job.intended_at or job.asked_at) - SKEW)
     except AwsError as error:
         if not may_ask and timezone.now() > job.asked_at + LOST_AFTER:
             _lose(job, error)
@@ -81,7 +77,7 @@ def settle(job: LaunchJob, *, may_ask: bool) -> None:
             _postpone(job, error.detail, after=_retry_after(job, error))
         return
     checkpoint("launch.looked", execution_id=str(job.execution_id))
-    found = _answer_to(job, look)
+    found = answer_to(job, look)
     settled_at = job.asked_at + _settle_time()
     if found is not None:
         adopt(job, found, said="DRS has started it; its answer was lost.")
@@ -137,7 +133,7 @@ def _ask(job: LaunchJob, *, again: bool) -> None:
     if not _about_to_ask(job):
         return
     checkpoint("launch.asking", execution_id=str(job.execution_id))
-    drs = aws.Drs(_scope(job))
+    drs = aws.Drs(scope_of(job))
     drill = job.kind == Kind.DRILL
     try:
         started = drs.start_recovery(job.server_ids, drill=drill, before=before)
@@ -165,7 +161,7 @@ def _about_to_ask(job: LaunchJob) -> bool:
     return True
 
 
-def _intend(job: LaunchJob, look: _Look) -> bool:
+def _intend(job: LaunchJob, look: Look) -> bool:
     """Take a place in the quotas and commit the intent, or say why the job has to wait.
 
     The watch's row lock lets one execution at a time count and take a place.
@@ -177,22 +173,49 @@ def _intend(job: LaunchJob, look: _Look) -> bool:
         if why:
             _wait(job, why, after=_seconds(settings.POLL_FASTEST_SECONDS * 5))
             return False
-        move(
-            job,
-            JobState.INTENDED,
-            lifecycle=JOB,
-            intended_at=timezone.now(),
-            asked_at=None,
-            message="",
-            known_job_ids=[found.job_id for found in look.jobs if _same(job, found)],
-            due_at=timezone.now(),
-        )
+        _note_intent(job, [found.job_id for found in look.jobs if same(job, found)])
         job.servers.filter(state=ServerState.PENDING).update(phase=Phase.REQUESTED, message="")
         mark("WaveStatus", job.wave_id)
     return True
 
 
-def _why_wait(job: LaunchJob, look: _Look) -> str:
+def _known_to_drs(job: LaunchJob, look: Look) -> bool:
+    """Whether DRS launched these servers for a restored execution before it was restored.
+
+    What the mirror had not been told yet is adopted. A job that holds some of the servers, and
+    that no execution knows, may be part of it: then a person has to decide.
+    """
+    since = job.execution.created_at - SKEW
+    jobs = tuple(found for found in look.jobs if found.created_at and found.created_at >= since)
+    found = answer_to(job, Look(jobs))
+    if found is not None:
+        _note_intent(job, [])
+        adopt(job, found, said="DRS had started it before the portal was restored.")
+        return True
+    strange = unknown_jobs(job, Look(jobs))
+    if strange:
+        why = (
+            f"DRS job {strange[0]} holds some of these servers since the execution began, and the "
+            "mirror tells nothing of it. If they are not to be launched again, cancel"
+        )
+        _wait(job, why, after=_seconds(settings.POLL_SLOWEST_SECONDS))
+    return bool(strange)
+
+
+def _note_intent(job: LaunchJob, known_job_ids: list[str]) -> None:
+    move(
+        job,
+        JobState.INTENDED,
+        lifecycle=JOB,
+        intended_at=timezone.now(),
+        asked_at=None,
+        message="",
+        known_job_ids=known_job_ids,
+        due_at=timezone.now(),
+    )
+
+
+def _why_wait(job: LaunchJob, look: Look) -> str:
     running = look.running()
     ours = LaunchJob.objects.filter(account=job.account, region=job.region)
     listed = [found.job_id for found in look.jobs]
@@ -235,11 +258,11 @@ def _worth_new_credentials(job: LaunchJob, error: AwsError) -> bool:
 def _conflict(job: LaunchJob, error: AwsError, *, again: bool) -> None:
     """DRS says Conflict for a server in a running job, and for much else. So look."""
     try:
-        look = _look(job, since=timezone.now() - LOOK_BACK)
+        look = look_for(job, since=timezone.now() - LOOK_BACK)
     except AwsError as lost:
         _postpone(job, lost.detail, after=_retry_after(job, lost))
         return
-    found = _answer_to(job, look)
+    found = answer_to(job, look)
     busy = {server for running in look.running() for server in running.server_ids}
     if found is not None:
         adopt(job, found, said="DRS had started it when it was asked before.")
@@ -266,31 +289,6 @@ def _later(job: LaunchJob, error: AwsError, *, again: bool) -> None:
         _postpone(job, error.message, after=_retry_after(job, error))
     else:
         _back_to_queue(job, error)
-
-
-def _look(job: LaunchJob, *, since: datetime) -> _Look:
-    return _Look(tuple(aws.Drs(_scope(job)).jobs_since(since)))
-
-
-def _answer_to(job: LaunchJob, look: _Look) -> aws.Job | None:
-    """The job that DRS made of `job`: the same servers and kind, and nobody else's."""
-    candidates = [
-        found for found in look.jobs if _same(job, found) and found.job_id not in job.known_job_ids
-    ]
-    taken = set(
-        LaunchJob.objects.filter(
-            account=job.account,
-            region=job.region,
-            drs_job_id__in=[found.job_id for found in candidates],
-        ).values_list("drs_job_id", flat=True)
-    )
-    free = [found for found in candidates if found.job_id not in taken]
-    return free[-1] if free else None  # newest first: ours is the first after we asked
-
-
-def _same(job: LaunchJob, found: aws.Job) -> bool:
-    wanted = _INITIATED_BY[Kind(job.kind)]
-    return found.initiated_by == wanted and found.server_ids == frozenset(job.server_ids)
 
 
 @transaction.atomic
@@ -360,10 +358,6 @@ def _retry_after(job: LaunchJob, error: AwsError) -> timedelta:
 def _move_servers(job: LaunchJob, state: ServerState, **changes: Any) -> None:
     """Move the servers of a job that has not been started."""
     move_all(job.servers.all(), state, lifecycle=SERVER, source=ServerState.PENDING, **changes)
-
-
-def _scope(job: LaunchJob) -> Scope:
-    return job.account.scope(job.region)
 
 
 def _settle_time() -> timedelta:

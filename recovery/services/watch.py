@@ -24,7 +24,7 @@ from recovery.engine.verdicts import read_log
 from recovery.models import Execution, JobWatch, LaunchJob, WaveServer
 from recovery.services import facts, leases, sightings
 from recovery.services.events import note
-from recovery.services.launches import SKEW
+from recovery.services.looks import SKEW
 from recovery.services.sightings import Sight
 from recovery.states import JobState, Phase
 

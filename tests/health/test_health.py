@@ -49,7 +49,8 @@ def test_all_is_well():
     code, body = ask()
     assert (code, body["status"]) == (200, "OK")
     assert set(statuses(body).values()) == {"OK"}
-    assert set(body["checks"]) == {"database", "broker", "worker", "engine", "beat", "mirror"}
+    asked = {"database", "broker", "worker", "engine", "beat", "mirror", "restored"}
+    assert set(body["checks"]) == asked
     assert body["checks"]["worker"]["age_seconds"] < 5
 
 
@@ -144,6 +145,7 @@ def test_without_the_database_it_is_not_ready(monkeypatch):
         "engine": "UNKNOWN",
         "beat": "UNKNOWN",
         "mirror": "UNKNOWN",
+        "restored": "UNKNOWN",
     }
     assert not {"db.internal", "10.0.0.9", "secret"} & set(json.dumps(body).split())
 

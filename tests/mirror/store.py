@@ -18,6 +18,7 @@ from drportal.aws.session import Use, client
 from drportal.mirror import services
 from drportal.mirror.leases import LEASE, LONGEST_DELAY
 from drportal.mirror.models import OutboxEntry
+from drportal.mirror.ownership import portal_table
 from drportal.mirror.packing import unpacked
 from drportal.mirror.projections import DELETED, all_projections, projection_of
 
@@ -32,6 +33,7 @@ class Store:
         self.before: Callable[[str, dict[str, Any]], None] | None = None
         self.after: Callable[[str, dict[str, Any]], None] | None = None
         self.client = client("dynamodb", Use.WRITE, self.tables._scope)
+        self.tables.create(portal_table())
         for projection in all_projections():
             self.tables.create(projection.table())
         self.client.meta.events.register("before-call.dynamodb", self._before)

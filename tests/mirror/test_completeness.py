@@ -60,7 +60,7 @@ LEFT_OUT = {
     TagSyncSettings: set(),
     # What the portal makes of its own list of tasks, and what beat notes of them all the time.
     PeriodicTask: {field.name for field in PeriodicTask._meta.concrete_fields}
-    - {"name", "task", "enabled", "interval"},
+    - {"name", "task", "queue", "expire_seconds", "kwargs", "enabled", "interval", "crontab"},
     RecoveryPlan: set(),
     PlanVersion: set(),
     PlanWave: {"id", "plan"},  # it has no life of its own: a plan's waves are made anew

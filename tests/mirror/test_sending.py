@@ -1,5 +1,6 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -174,6 +175,8 @@ def test_what_the_mirror_did_not_put_is_not_fought_over(store, account, version)
     held = {"targetAccountId": {"S": str(account.pk)}, VERSION: version}
 
     def refuse(operation, body):
+        if operation != "PutItem":
+            return
         response = refused("ConditionalCheckFailedException").response | {"Item": held}
         raise store.client.exceptions.ConditionalCheckFailedException(response, operation)
 
@@ -238,11 +241,15 @@ def test_part_of_a_batch_may_be_left_undone(store):
     dropped = []
 
     def keep_half(operation, body):
+        if operation != "BatchWriteItem":
+            return
         [(table, requests)] = body["RequestItems"].items()
         dropped.append({table: requests[::2]})
         body["RequestItems"] = {table: requests[1::2]}
 
     def tell(operation, parsed):
+        if operation != "BatchWriteItem":
+            return
         parsed["UnprocessedItems"] = dropped[-1]
 
     store.before, store.after = keep_half, tell
@@ -281,7 +288,7 @@ def test_throttling_is_waited_out(store, account):
 
     def throttle(operation, body):
         calls[operation] += 1
-        if calls[operation] == 1:
+        if operation == "PutItem" and calls[operation] == 1:
             raise refused("ThrottlingException")
 
     store.before = throttle
@@ -310,9 +317,7 @@ def test_a_bug_in_one_projection_is_loud_and_holds_up_nobody_else(store, account
 
     known = dict(projections._projections())
     held = known[SERVERS]
-    known[SERVERS] = projections.Projection(
-        held.kind, held.model, held.key, held.style, broken, held.field, held.indexes
-    )
+    known[SERVERS] = replace(held, build=broken)
     monkeypatch.setattr(projections, "_projections", lambda: known)
     rename(account, "new")
     mark(SERVERS, SourceServerFactory.create(listed=False).pk)

@@ -11,11 +11,13 @@ from django.utils import timezone
 
 from drportal.aws.dynamodb import BATCH, TTL_ATTRIBUTE, DynamoTables, Item
 from drportal.aws.errors import AwsError, Failure
-from drportal.mirror import leases
+from drportal.mirror import leases, ownership
+from drportal.mirror.errors import HeldByAnotherPortal
 from drportal.mirror.leases import Leased
 from drportal.mirror.packing import packed
 from drportal.mirror.projections import (
     DELETED,
+    NO_VERSION,
     VERSION,
     NoProjection,
     Projection,
@@ -31,8 +33,6 @@ DRAIN_TIME = timedelta(seconds=20)
 TOMBSTONE_TIME = timedelta(days=7)
 # Where waiting helps, nobody waits long after DynamoDB is back.
 _LONGEST_WHILE_AWAY = timedelta(seconds=30)
-# Beyond what PostgreSQL's sequence reaches in any lifetime, so nothing that it gave out.
-_NO_VERSION = 2**60
 _AWAY = frozenset(
     {Failure.UNREACHABLE, Failure.TIMED_OUT, Failure.CONNECTION_LOST, Failure.CREDENTIALS}
 )
@@ -60,6 +60,11 @@ class _Round:
         self.postponed += len(entries)
         self.away = self.away or error.failure in _AWAY
 
+    def refused(self, entries: Sequence[Leased], error: HeldByAnotherPortal) -> None:
+        leases.postpone(entries, error.detail, longest=_LONGEST_WHILE_AWAY)
+        self.postponed += len(entries)
+        self.away = True
+
     def unfit(self, entries: Sequence[Leased], why: str) -> None:
         leases.postpone(entries, why)
         self.postponed += len(entries)
@@ -70,32 +75,63 @@ def drain(*, within: timedelta = DRAIN_TIME, limit: int = 100) -> Drained:
     """Send what is due, longest due first, until nothing is or the time is up.
 
     Any number of drains may run at once. What AWS does not take is put off, object by object,
-    and says why in the outbox; no AwsError gets out.
+    and says why in the outbox; no AwsError gets out. While the tables are another portal's,
+    nothing is sent, and the outbox says so.
     """
     ends = time.monotonic() + within.total_seconds()
     sent = postponed = 0
+    tables = None
     while time.monotonic() < ends:
         entries = leases.take(limit)
         if not entries:
             break
         checkpoint("mirror.leased", entries=len(entries))
-        done = _send(entries)
+        done = _Round()
+        tables = tables or _our_tables(entries, done)
+        if tables is not None:
+            _send(tables, entries, done)
         sent, postponed = sent + done.sent, postponed + done.postponed
-        if done.away:
+        if done.away or tables is None:
             break
     return Drained(sent, postponed)
 
 
-def _send(entries: list[Leased]) -> _Round:
-    done = _Round()
+@reaches_outside
+def drain_all() -> Drained:
+    """Drain until nothing more is due."""
+    sent = postponed = 0
+    while (done := drain()).sent:
+        sent, postponed = sent + done.sent, postponed + done.postponed
+    return Drained(sent, postponed + done.postponed)
+
+
+@reaches_outside
+def take_over() -> None:
+    """Make the tables ours, whoever's they are: the other portal sends nothing any more.
+
+    What waits here is due at once. Raises AwsError.
+    """
+    ownership.wrest(DynamoTables.of_hub(settings.MIRROR_REGION))
+
+
+def _our_tables(entries: list[Leased], done: _Round) -> DynamoTables | None:
+    """The tables, or None if they cannot be asked, or are another portal's; then `entries` wait."""
+    try:
+        tables = DynamoTables.of_hub(settings.MIRROR_REGION)
+        ownership.must_hold(tables)
+    except AwsError as error:
+        done.failed(entries, error)
+    except HeldByAnotherPortal as error:
+        done.refused(entries, error)
+    else:
+        return tables
+    return None
+
+
+def _send(tables: DynamoTables, entries: list[Leased], done: _Round) -> None:
     waiting: dict[str, list[Leased]] = defaultdict(list)
     for entry in entries:
         waiting[entry.kind].append(entry)
-    try:
-        tables = DynamoTables.of_hub(settings.MIRROR_REGION)
-    except AwsError as error:
-        done.failed(entries, error)
-        return done
     while waiting:
         kind, lot = waiting.popitem()
         try:
@@ -105,7 +141,6 @@ def _send(entries: list[Leased]) -> _Round:
             leases.postpone(lot, type(error).__name__)
             leases.release([entry for rest in waiting.values() for entry in rest])
             raise
-    return done
 
 
 def _send_kind(tables: DynamoTables, kind: str, entries: list[Leased], done: _Round) -> None:
@@ -168,7 +203,7 @@ def _put(
     seen = tables.put_newer(projection.table(), versioned, version=VERSION)
     if seen is None:
         return True
-    if entry.version < seen < _NO_VERSION:
+    if entry.version < seen < NO_VERSION:
         leases.outbid(entry, seen)
     else:
         done.unfit([entry], "the table holds something under this key that the mirror did not put")

@@ -5,6 +5,7 @@ from django.conf import settings
 from drportal.aws.dynamodb import DynamoTables, Table
 from drportal.aws.errors import AwsError
 from drportal.mirror.errors import TableHasAnotherKey
+from drportal.mirror.ownership import portal_table
 from drportal.mirror.projections import all_projections
 from drportal.transactions import reaches_outside
 
@@ -21,7 +22,7 @@ def make_tables(*, within: float = 120) -> list[str]:
     table is not ready after `within` seconds, and TableHasAnotherKey.
     """
     tables = DynamoTables.of_hub(settings.MIRROR_REGION)
-    wanted = [projection.table() for projection in all_projections()]
+    wanted = [portal_table(), *(projection.table() for projection in all_projections())]
     missing = [table for table in wanted if not _exists(tables, table)]
     for table in missing:
         tables.create(table)

@@ -1,13 +1,15 @@
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from drportal.aws.dynamodb import DynamoTables, Item
 from drportal.mirror.models import OutboxEntry
+from drportal.mirror.ownership import installation
 from drportal.mirror.packing import digest, told
 from drportal.mirror.projections import DELETED, Projection, all_projections
 from drportal.mirror.selectors import standing
@@ -68,7 +70,14 @@ def verify() -> VerifyResult:
             continue
         suspects, compared[projection.kind] = _suspects(tables, projection)
         differences += _confirmed(tables, projection, suspects)
+    _note(differences)
     return VerifyResult(standing().behind, differences, compared)
+
+
+def _note(differences: Sized) -> None:
+    ours = installation()
+    ours.verified_at, ours.differences = timezone.now(), len(differences)
+    ours.save(update_fields=["verified_at", "differences"])
 
 
 def repair(differences: Iterable[Difference]) -> int:

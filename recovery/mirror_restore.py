@@ -1,0 +1,216 @@
+"""From the mirror's items back to plans, executions and what they asked of DRS."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+from drportal.aws.dynamodb import Item
+from drportal.mirror.rows import Restoration, columns
+from protection.models import TargetAccount
+from recovery.models import (
+    Execution,
+    LaunchJob,
+    PlanVersion,
+    PlanWave,
+    PlanWaveGroup,
+    RecoveryPlan,
+    Wave,
+    WaveServer,
+)
+from recovery.services import adoption
+from recovery.states import EXECUTION, JobState
+
+_PLAN: Final = {
+    "id": "planId",
+    "name": "planName",
+    "description": "description",
+    "owner": "owner",
+    "rto": "rtoSeconds",
+    "rpo": "rpoSeconds",
+    "notification_addresses": "notificationEmails",
+    "tags": "tags",
+    "created_at": "createdAt",
+    "updated_at": "updatedAt",
+    "version": "version",
+}
+# What a wave of a plan and a wave of an execution are both told by.
+_ANY_WAVE: Final = {
+    "position": "position",
+    "name": "waveName",
+    "gate": "pauseBeforeWave",
+    "gate_instructions": "gateInstructions",
+    "wait": "waitSeconds",
+    "time_limit": "timeLimitSeconds",
+    "success_threshold": "successThreshold",
+}
+_VERSION: Final = {
+    "id": "versionId",
+    "plan": "planId",
+    "number": "number",
+    "document": "document",
+    "created_at": "createdAt",
+    "created_by": "createdBy",
+    "created_by_id": "createdById",
+}
+_EXECUTION: Final = {
+    "id": "executionId",
+    "plan": "planId",
+    "plan_name": "planName",
+    "plan_version": "planVersion",
+    "kind": "executionType",
+    "state": "status",
+    "reason": "statusReason",
+    "requested_by": "initiatedBy",
+    "requested_by_id": "initiatedById",
+    "created_at": "createdAt",
+    "correlation_id": "requestId",
+    "started_at": "startedAt",
+    "finished_at": "finishedAt",
+    "cancel_requested_at": "cancelRequestedAt",
+    "cancel_requested_by": "cancelRequestedBy",
+    "cancel_reason": "cancelReason",
+}
+_WAVE: Final = _ANY_WAVE | {
+    "id": "waveId",
+    "execution": "executionId",
+    "gate_reached_at": "gateReachedAt",
+    "gate_opened_at": "gateOpenedAt",
+    "gate_opened_by": "gateOpenedBy",
+    "gate_comment": "gateComment",
+    "wait_until": "waitUntil",
+    "group_names": "groupNames",
+    "state": "status",
+    "message": "statusMessage",
+    "started_at": "startedAt",
+    "deadline_at": "deadlineAt",
+    "finished_at": "finishedAt",
+}
+_SERVER: Final = {
+    "id": "waveServerId",
+    "launch_job": "launchJobId",
+    "account_id": "accountId",
+    "region": "region",
+    "server_id": "sourceServerId",
+    "name": "serverName",
+    "os": "os",
+    "group_name": "groupName",
+    "critical": "critical",
+    "state": "status",
+    "phase": "phase",
+    "message": "statusMessage",
+    "launch_status": "launchStatus",
+    "recovery_instance_id": "recoveryInstanceId",
+    "instance_state": "instanceState",
+    "instance_type": "instanceType",
+    "private_ip": "privateIp",
+    "availability_zone": "availabilityZone",
+    "subnet_id": "subnetId",
+    "facts_at": "factsAt",
+    "started_at": "startedAt",
+    "finished_at": "finishedAt",
+}
+_JOB: Final = {
+    "id": "launchJobId",
+    "region": "region",
+    "kind": "executionType",
+    "server_ids": "sourceServerIds",
+    "state": "status",
+    "message": "statusMessage",
+    "known_job_ids": "knownJobIds",
+    "drs_job_id": "jobId",
+    "drs_status": "drsStatus",
+    "created_at": "createdAt",
+    "intended_at": "intendedAt",
+    "asked_at": "askedAt",
+    "started_at": "startedAt",
+    "ended_at": "endedAt",
+}
+# Nobody's: such a job is left out, as any row is whose parent is missing.
+_NO_ACCOUNT: Final = UUID(int=0)
+
+
+def recovery_plans(items: Iterable[Item], done: Restoration) -> None:
+    """Plans, with their waves and what each of them launches."""
+    for item in items:
+        for plan in done.insert([RecoveryPlan(**columns(RecoveryPlan, item, _PLAN))]):
+            for told in item["waves"]:
+                _plan_wave(plan, told, done)
+
+
+def _plan_wave(plan: RecoveryPlan, told: Item, done: Restoration) -> None:
+    wave = PlanWave(
+        plan=plan,
+        depends_on=_positions(told["dependsOnWaves"]),
+        **columns(PlanWave, told, _ANY_WAVE),
+    )
+    for written in done.insert([wave]):
+        done.write(
+            PlanWaveGroup(
+                wave=written,
+                group_id=UUID(entry["protectionGroupId"]),
+                server_ids=entry["serverIds"],
+                optional_server_ids=entry["optionalServerIds"],
+            )
+            for entry in told["protectionGroups"]
+        )
+
+
+def plan_versions(items: Iterable[Item], done: Restoration) -> None:
+    """Versions of plans."""
+    done.write(PlanVersion(**columns(PlanVersion, item, _VERSION)) for item in items)
+
+
+def executions(items: Iterable[Item], done: Restoration) -> None:
+    """Executions, as they stood. What is under way is looked at as soon as an engine is there."""
+    for item in items:
+        values = columns(Execution, item, _EXECUTION)
+        if not _may_have(values):
+            done.leave_out(f"the plan of execution {values['id']}", "it is gone, or taken")
+            values["plan_id"] = None
+        done.write([Execution(**values)])
+
+
+def _may_have(values: dict[str, Any]) -> bool:
+    """Whether the plan is there, and no other execution of it is under way."""
+    plan = values["plan_id"]
+    if plan is None:
+        return True
+    if not RecoveryPlan.objects.filter(pk=plan).exists():
+        return False
+    under_way = values["state"] in EXECUTION.active
+    return not (under_way and Execution.objects.active().filter(plan=plan).exists())
+
+
+def waves(items: Iterable[Item], done: Restoration) -> None:
+    """Waves, with their servers and launch jobs; then what is under way is taken up again."""
+    accounts = dict(TargetAccount.objects.values_list("account_id", "pk"))
+    for item in items:
+        wave = Wave(depends_on=_positions(item["dependsOnWaves"]), **columns(Wave, item, _WAVE))
+        for written in done.insert([wave]):
+            done.write(_job(written, told, accounts) for told in item["jobs"])
+            done.write(
+                WaveServer(
+                    wave=written,
+                    execution_id=written.execution_id,
+                    **columns(WaveServer, told, _SERVER),
+                )
+                for told in item["servers"]
+            )
+    adoption.take_up_again()
+
+
+def _job(wave: Wave, told: Item, accounts: dict[str, UUID]) -> LaunchJob:
+    job = LaunchJob(
+        wave=wave,
+        execution_id=wave.execution_id,
+        account_id=accounts.get(told["accountId"], _NO_ACCOUNT),
+        **columns(LaunchJob, told, _JOB),
+    )
+    if job.state == JobState.INTENDED and job.asked_at is None:
+        # DRS may have been asked since the item was sent: so it is looked for, not asked again.
+        job.asked_at = job.intended_at or job.created_at
+    return job
+
+
+def _positions(numbers: Iterable[int]) -> list[int]:
+    return [number + 1 for number in numbers]
