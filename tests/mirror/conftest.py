@@ -6,6 +6,9 @@ from moto import mock_aws
 from drportal.aws import dynamodb
 from drportal.aws.roles import forget_sessions
 from tests.mirror.store import Store
+from tests.world_fixtures import aws, driver
+
+__all__ = ["aws", "driver"]
 
 
 @pytest.fixture
