@@ -16,11 +16,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from drportal import heartbeats
+from drportal.mirror.selectors import LATE as LATE_MIRROR
 from drportal.mirror.selectors import not_given_back, standing
 
 # A sign of life is due every 5 s; a message may wait behind a busy worker for a while.
 LATE = timedelta(seconds=30)
-MIRROR_LATE = timedelta(minutes=2)
 _BROKER_SECONDS = 2
 _BROKER_TROUBLES = (redis.RedisError, OSError, ValueError)
 _IN_DATABASE = ("worker", "engine", "beat", "mirror", "restored")
@@ -165,7 +165,7 @@ def _mirror() -> Check:
     if not now.behind:
         return Check(Health.OK, "DynamoDB is up to date.", age)
     detail = f"{now.behind} objects wait to be sent, {now.failing} of them after a failure."
-    if now.lag > MIRROR_LATE.total_seconds():
+    if now.lag > LATE_MIRROR.total_seconds():
         return Check(Health.FAILED, detail, age)
     return Check(Health.OK, detail, age)
 

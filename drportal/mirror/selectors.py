@@ -1,11 +1,14 @@
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Min
 from django.utils import timezone
 
 from drportal.mirror.models import Installation, OutboxEntry
 from drportal.mirror.projections import all_projections
+
+# A change that has waited for longer than this is late.
+LATE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class Standing:
     lag: float
     failing: int
     last_error: str
+    identity: str = ""
+    held_at: datetime | None = None
     holder: str = ""
     holder_heard_at: str = ""
     verified_at: datetime | None = None
@@ -39,6 +44,8 @@ def standing() -> Standing:
         lag=max(0.0, (timezone.now() - since).total_seconds()) if since else 0.0,
         failing=failed.values("kind", "object_id").distinct().count(),
         last_error=last_error or "",
+        identity=str(ours.identity) if ours else "",
+        held_at=ours.held_at if ours else None,
         holder=ours.holder if ours and ours.refused_at else "",
         holder_heard_at=ours.holder_heard_at if ours and ours.refused_at else "",
         verified_at=ours.verified_at if ours else None,
