@@ -1,6 +1,6 @@
 """From the mirror's items back to accounts, servers, groups and their settings."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -242,16 +242,17 @@ def protection_groups(items: Iterable[Item], done: Restoration) -> None:
     """Groups, with their explicit servers."""
     for item in items:
         for group in done.insert([ProtectionGroup(**columns(ProtectionGroup, item, _GROUP))]):
-            named = zip(item["inventoryIds"], item["sourceServerIds"], strict=True)
+            named = dict(zip(item["inventoryIds"], item["sourceServerIds"], strict=True))
             done.write(list(_members(group, named, done)))
 
 
 def _members(
-    group: ProtectionGroup, named: Iterable[tuple[str, str]], done: Restoration
+    group: ProtectionGroup, named: Mapping[str, str], done: Restoration
 ) -> Iterator[GroupMember]:
-    known = {server.pk for server in SourceServer.objects.filter(account=group.account_id)}
-    for pk, server_id in named:
-        if UUID(pk) not in known:
+    known = SourceServer.objects.filter(pk__in=list(named)).values_list("pk", flat=True)
+    missing = named.keys() - set(map(str, known))
+    for pk, server_id in named.items():
+        if pk in missing:
             _make_known(group, pk, server_id, done)
         yield GroupMember(group=group, server_id=UUID(pk))
 
