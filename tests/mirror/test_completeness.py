@@ -64,7 +64,8 @@ LEFT_OUT = {
     RecoveryPlan: set(),
     PlanVersion: set(),
     PlanWave: {"id", "plan"},  # it has no life of its own: a plan's waves are made anew
-    Execution: {"message"},  # what keeps the running engine from going on
+    # What keeps the running engine from going on, and that it was restored, which is ours to know.
+    Execution: {"message", "restored_at"},
     Wave: set(),
     WaveServer: {"execution", "wave"},  # the item is the wave's
     LaunchJob: {"execution", "wave", "attempts", "refusals", "log_read_at"},

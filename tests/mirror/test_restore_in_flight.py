@@ -112,7 +112,7 @@ def test_a_job_that_nobody_knows_is_not_repeated(mirrored, driver):
     LaunchJob.objects.filter(pk=second.pk).update(
         state=JobState.QUEUED, drs_job_id="", asked_at=None, intended_at=None, known_job_ids=[]
     )
-    gone = WaveServer.objects.filter(launch_job=second).first()
+    gone = WaveServer.objects.filter(launch_job=second).earliest("name")
     LaunchJob.objects.filter(pk=second.pk).update(server_ids=[gone.server_id])
     WaveServer.objects.filter(launch_job=second).update(state=ServerState.PENDING)
     services.resync()
