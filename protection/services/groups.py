@@ -321,7 +321,7 @@ def _empty(group: ProtectionGroup) -> GroupIsEmpty:
 
 
 def _keep(group: ProtectionGroup, *, at: datetime, by_id: int | None, by: str) -> None:
-    GroupVersion.objects.create(
+    kept = GroupVersion.objects.create(
         group=group,
         number=group.version,
         document=document(group),
@@ -329,6 +329,7 @@ def _keep(group: ProtectionGroup, *, at: datetime, by_id: int | None, by: str) -
         created_by_id=by_id,
         created_by=by,
     )
+    mark("ProtectionGroupVersions", kept.pk)
 
 
 def _name(name: str) -> str:

@@ -350,7 +350,7 @@ def _write(row: LaunchSettings, wanted: Wanted, how: _How) -> None:
     row.version += 1
     row.updated_at = timezone.now()
     row.save()
-    LaunchSettingsVersion.objects.create(
+    kept = LaunchSettingsVersion.objects.create(
         settings=row,
         number=row.version,
         document=now,
@@ -369,6 +369,7 @@ def _write(row: LaunchSettings, wanted: Wanted, how: _How) -> None:
         **how.facts,
     )
     mark("LaunchConfigurations", row.pk)
+    mark("LaunchConfigurationVersions", kept.pk)
 
 
 def _standings(group: ProtectionGroup, wanted: Sequence[Wanted]) -> Any:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from audit.services import record
 from drportal.actor import Actor
 from drportal.errors import InvalidInput
+from drportal.mirror.services import mark
 from protection.choices import SyncKind
 from protection.errors import ScheduleMissing, SyncAlreadyRunning, TagSyncSettingsChanged
 from protection.models import TagSyncSettings
@@ -72,6 +73,7 @@ def _change(settings: TagSyncSettings, changes: dict[str, Any], actor: Actor) ->
     for name, value in new.items():
         setattr(settings, name, value)
     settings.save()
+    mark("TagSyncSettings", settings.pk)
     record(
         "protection.tag_sync_settings.edited",
         actor=actor,
