@@ -133,7 +133,7 @@ def refresh(
         status, message = status_of(error).value, f"EC2: {error.message}"
         tally.cannot(account=account_id, region=region, status=status, message=message)
     changed = [server for server, origin in servers if _told_anew(server, told, origin)]
-    tally.skipped.update(reason for _, origin in servers if (reason := told.why_not(origin)))
+    tally.passed_over(*filter(None, (told.why_not(origin) for _, origin in servers)))
     _write(changed)
     tally.changed += len(changed)
     _note(due, servers, told)

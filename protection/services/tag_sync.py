@@ -125,7 +125,16 @@ def _take_in(
     if settings.dry_run:
         for each in servers:
             _tell(row, each, tally)
-        return
+    elif servers:
+        _do(row, servers, tally, alive)
+
+
+def _do(
+    row: AccountRegion,
+    servers: Sequence[_Server],
+    tally: sync_runs.Tally,
+    alive: Callable[[], None],
+) -> None:
     _note_ours(servers)
     done = _carry_out(row, [each for each in servers if each.plan.changes], tally, alive)
     _note_done(row, servers, done)
@@ -148,14 +157,14 @@ def _planned(listing: Listing, choice: Choice, tally: sync_runs.Tally) -> Iterat
     for server_id, columns in listing.servers.items():
         server = known.get(server_id)
         if server is None:
-            tally.skipped[SkipReason.NOT_LISTED_YET] += 1
+            tally.passed_over(SkipReason.NOT_LISTED_YET)
             continue
         reason, source = _source(columns, listing.told)
         if source is None:
-            tally.skipped[reason] += 1
+            tally.passed_over(reason)
             continue
         plan = planned(source, columns["tags"], server.synced_tags, choice)
-        tally.skipped.update(plan.skipped)
+        tally.passed_over(*plan.skipped.elements())
         if plan.changes or plan.after != server.synced_tags:
             yield _Server(server, columns, plan)
 
