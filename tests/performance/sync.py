@@ -4,8 +4,8 @@ Measured in a process of its own (`_syncing`), whose peak memory is told. No ser
 so EC2 is not asked: how it is asked, in batches of 100 and once an hour, is for the tests.
 
 The loop pages through DescribeSourceServers with the clients and the concurrency of the sync.
-Sync and loop take turns, and the shortest of each is compared: what else the machine does can only
-make them longer. `ok` says whether every figure keeps its target.
+Each sync is compared with the loops right before and after it, and the median of these ratios is
+told, for what else the machine does comes and goes. `ok` says whether every figure keeps its target.
 """
 
 import json
