@@ -5,7 +5,7 @@ so EC2 is not asked: how it is asked, in batches of 100 and once an hour, is for
 
 The loop pages through DescribeSourceServers with the clients and the concurrency of the sync.
 Each sync is compared with the loops right before and after it, and the median of these ratios is
-told, for what else the machine does comes and goes. `ok` says whether every figure keeps its target.
+told, for what else the machine does comes and goes. `ok` says whether all targets are kept.
 """
 
 import json
