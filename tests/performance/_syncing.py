@@ -162,7 +162,7 @@ def main() -> None:
 
 def figures(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """Everything with a target."""
-    found = []
+    found: list[dict[str, Any]] = []
     for each in answer.values():
         if isinstance(each, dict):
             found += [each] if "ok" in each else figures(each)

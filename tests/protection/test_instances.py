@@ -3,6 +3,7 @@ listing removes rows.
 """
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -12,6 +13,7 @@ from drportal.aws import drs
 from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError, Call, Failure
 from drportal.mirror.models import OutboxEntry
+from drportal.simulator.clock import ManualClock
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.models import drs_backends
 from drportal.simulator.world import world
@@ -43,7 +45,9 @@ def launch(*names: str, drill: bool = True) -> str:
     found = [known(name) for name in names]
     scope = found[0].account.scope(found[0].region)
     job = Drs(scope).start_recovery([each.server_id for each in found], drill=drill)
-    world.clock.advance(timedelta(minutes=25))
+    clock = world.clock
+    assert isinstance(clock, ManualClock)
+    clock.advance(timedelta(minutes=25))
     Drs(scope).jobs_since(timezone.now() - timedelta(days=1))
     return job.job_id
 
@@ -56,7 +60,7 @@ def instance(name: str) -> RecoveryInstance:
     return RecoveryInstance.objects.get(server_id=known(name).server_id)
 
 
-def stored() -> list[dict[str, object]]:
+def stored() -> list[Any]:
     return list(RecoveryInstance.objects.order_by("pk").values())
 
 
@@ -95,7 +99,9 @@ def test_an_unchanged_world_writes_nothing(targets):
     assert (run.seen, run.added, run.changed, run.removed) == (2, 0, 0, 0)
     assert stored() == before
     assert not OutboxEntry.objects.exclude(kind="AuditLogs").exists()
-    assert row().instances_listed_at > timezone.now() - timedelta(minutes=1)
+    at = row().instances_listed_at
+    assert at is not None
+    assert at > timezone.now() - timedelta(minutes=1)
 
 
 def test_what_changed_is_written_and_marked(targets):
