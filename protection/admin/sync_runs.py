@@ -44,9 +44,7 @@ class SyncRunAdmin(RecordedAdmin):
         "answered",
         "unanswered",
         "seen",
-        "added",
-        "changed",
-        "removed",
+        "written",
         "skipped_shown",
         "took",
         "requested_by",
@@ -116,6 +114,10 @@ class SyncRunAdmin(RecordedAdmin):
     @admin.display(description="Did not answer", ordering="scopes_failed")
     def unanswered(self, run: SyncRun) -> str:
         return badge(str(run.scopes_failed), Tone.BAD) if run.scopes_failed else "0"
+
+    @admin.display(description="Added, changed, removed")
+    def written(self, run: SyncRun) -> str:
+        return f"{run.added}, {run.changed}, {run.removed}"
 
     @admin.display(description="Passed over or refused")
     def skipped_shown(self, run: SyncRun) -> str:

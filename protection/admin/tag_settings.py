@@ -40,7 +40,6 @@ def _lines(label: str, help_text: str) -> forms.CharField:
 class TagSettingsForm(PortalForm):
     """The settings, one entry a line where there may be several."""
 
-    version = forms.IntegerField(widget=forms.HiddenInput)
     enabled = forms.BooleanField(
         label="Sent by beat", required=False, help_text="Saved so, it is run at once too."
     )
@@ -55,6 +54,7 @@ class TagSettingsForm(PortalForm):
     include_keys = _lines("Only tags with these keys", "Patterns with * and ?. None means all.")
     exclude_keys = _lines("Not tags with these keys", "A tag of ours that is left out is removed.")
     key_mapping = _lines("Other keys in DRS", "key in EC2=key in DRS")
+    version = forms.IntegerField(widget=forms.HiddenInput)
 
     def settings(self) -> dict[str, Any]:
         """What was typed, by the names of the settings. Raises InvalidInput."""
@@ -139,7 +139,12 @@ class TagSyncSettingsAdmin(RecordedAdmin):
         return {"effect": tag_effect.expected(TagSyncSettings(**wanted))}
 
     @override
-    def save(self, request: HttpRequest, form: TagSettingsForm, obj: Any) -> TagSyncSettings:
+    def save(
+        self,
+        request: HttpRequest,
+        form: TagSettingsForm,
+        obj: Any,  # there is one row
+    ) -> TagSyncSettings:
         said = form.cleaned_data
         return tag_settings.save(
             version=said["version"],

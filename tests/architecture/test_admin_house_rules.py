@@ -44,8 +44,12 @@ def pages_of(page: PortalAdmin) -> list[tuple[str, str]]:
 
 
 def address(short: str, full: str, obj) -> str:
-    if short in {"changelist", "add", "run"}:
+    if short in {"changelist", "add"}:
         return reverse(f"admin:{full}")
+    if short == "run":
+        return reverse(f"admin:{full}", args=["INVENTORY"])
+    if short == "export":
+        return reverse(f"admin:{full}", args=["json"])
     more: dict[str, list[str | int]] = {"start": ["drill"], "gate": [1], "restore": [1]}
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
@@ -127,8 +131,10 @@ def test_only_what_the_portal_registers_has_pages():
         "auth.user",
         "django_celery_beat.periodictask",
         "protection.protectiongroup",
+        "protection.recoveryinstance",
         "protection.sourceserver",
         "protection.syncrun",
+        "protection.tagsyncsettings",
         "protection.targetaccount",
         "recovery.execution",
         "recovery.recoveryplan",
