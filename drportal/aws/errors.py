@@ -91,6 +91,8 @@ _BY_CODE = {
     "ResourceInUseException": Failure.CONFLICT,
     "ResourceNotFoundException": Failure.NOT_FOUND,
     "InvalidInstanceID.NotFound": Failure.NOT_FOUND,
+    "InvalidLaunchTemplateId.NotFound": Failure.NOT_FOUND,
+    "InvalidLaunchTemplateId.VersionNotFound": Failure.NOT_FOUND,
     "ServiceQuotaExceededException": Failure.QUOTA,
     "LimitExceededException": Failure.QUOTA,
     "ValidationException": Failure.INVALID,
