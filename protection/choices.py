@@ -173,3 +173,24 @@ class DriftState(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
     IN_STEP = "IN_STEP", "In step"
     DRIFTED = "DRIFTED", "Drifted"
+
+
+class Measure(models.TextChoices):
+    """What a quota of DRS limits, in one account and Region."""
+
+    REPLICATING_SERVERS = "REPLICATING_SERVERS", "Replicating servers"
+    SOURCE_SERVERS = "SOURCE_SERVERS", "Source servers"
+    CONCURRENT_JOBS = "CONCURRENT_JOBS", "Jobs now"
+    SERVERS_IN_JOBS = "SERVERS_IN_JOBS", "Servers in jobs now"
+    SERVERS_PER_JOB = "SERVERS_PER_JOB", "Servers in the largest job now"
+
+
+class CapacityState(models.TextChoices):
+    """How full an account and Region is. UNKNOWN means that it could not be read: it is not OK."""
+
+    OK = "OK", "OK"
+    INFO = "INFO", "Filling up"
+    WARNING = "WARNING", "Warning"
+    CRITICAL = "CRITICAL", "Critical"
+    HYPER_CRITICAL = "HYPER_CRITICAL", "Hyper-critical"
+    UNKNOWN = "UNKNOWN", "Unknown"
