@@ -82,7 +82,7 @@ class ServersViewSet(QuestionViewSet):
             fresh=self.flag("fresh"),
         )
         following = self.following() if found.source == "inventory" else None
-        return Response({"next": following, **ServersOut(found).data})
+        return Response(ServersOut(found).data | {"next": following})
 
     @extend_schema(
         parameters=[

@@ -10,7 +10,7 @@ from queries.guards import read_only
 from tests.factories.protection import TargetAccountFactory
 
 WRITES = {
-    "insert": lambda: TargetAccountFactory.create(),
+    "insert": TargetAccountFactory.create,
     "update": lambda: TargetAccount.objects.update(name="other"),
     "delete": lambda: TargetAccount.objects.all().delete(),
     "lock": lambda: list(TargetAccount.objects.select_for_update()),

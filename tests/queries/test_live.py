@@ -5,7 +5,6 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
-from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 from redis.exceptions import ConnectionError as RedisIsAway
@@ -59,10 +58,18 @@ def test_who_insists_is_told_anew_and_that_is_kept():
 
 
 def test_it_is_kept_for_so_long_and_no_longer(monkeypatch):
-    lifetimes = []
-    monkeypatch.setattr(cache, "set", lambda name, told, timeout: lifetimes.append((name, timeout)))
+    lifetimes = {}
+
+    class Watched:
+        def get_many(self, names: object) -> dict[str, object]:
+            return {}
+
+        def set(self, name: str, told: object, timeout: float) -> None:
+            lifetimes[name] = timeout
+
+    monkeypatch.setattr("queries.live.cache", Watched())
     ask([Question(("test", "short"), Counting(), timedelta(seconds=30))])
-    assert lifetimes == [("live:1:test:short", 30)]
+    assert lifetimes == {"live:1:test:short": 30}
 
 
 @pytest.mark.parametrize(
@@ -102,14 +109,18 @@ def test_what_takes_too_long_is_not_known_and_is_kept_when_it_comes():
         may_end.wait(30)
         return "late"
 
-    asked = Question(("test", "slow"), slow, HOUR, worth=lambda _: ended.set() or True)
+    def worth(_: object) -> bool:
+        ended.set()
+        return True
+
+    asked = Question(("test", "slow"), slow, HOUR, worth=worth)
     [told] = ask([asked], patience=0.05).values()
     assert told.value is None
     assert told.status == RegionStatus.ENDPOINT_UNREACHABLE
     assert "within 0.05 s" in told.problem
     may_end.set()
     assert ended.wait(30)
-    [later] = ask([asked]).values()
+    [later] = ask([asked], patience=30).values()
     assert later.value == "late"
 
 
@@ -139,11 +150,14 @@ def test_a_bug_is_raised():
 
 
 def test_without_the_cache_aws_is_asked_each_time(monkeypatch):
-    def away(*_: object, **__: object) -> object:
-        raise RedisIsAway("connection refused")
+    class Away:
+        def get_many(self, names: object) -> object:
+            raise RedisIsAway("connection refused")
 
-    monkeypatch.setattr(cache, "get_many", away)
-    monkeypatch.setattr(cache, "set", away)
+        def set(self, *_: object, **__: object) -> None:
+            raise RedisIsAway("connection refused")
+
+    monkeypatch.setattr("queries.live.cache", Away())
     counting = Counting()
     assert [next(iter(ask([question(counting)]).values())).value for _ in range(2)] == [1, 2]
 
