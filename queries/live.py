@@ -95,13 +95,15 @@ _desk = _Desk()
 
 @reaches_outside
 def ask(
-    questions: Sequence[Question[T]], *, fresh: bool = False, patience: float = PATIENCE
+    questions: Sequence[Question[T]], *, fresh: bool = False, patience: float | None = None
 ) -> dict[Key, Told[T]]:
-    """What AWS tells to each of `questions`, by key, after `patience` seconds at the most.
+    """What AWS tells to each of `questions`, by key, after `patience` seconds (by default
+    PATIENCE) at the most.
 
     Kept answers are taken unless `fresh`. AWS's failures are answers too; they are not raised,
     and not kept.
     """
+    patience = PATIENCE if patience is None else patience
     until = time.monotonic() + patience
     found: dict[Key, Told[T]] = {} if fresh else _kept(questions)
     waiting = {each.key: _desk.put(each) for each in questions if each.key not in found}

@@ -169,7 +169,8 @@ def _row(place: Place) -> PlaceRow:
 
 
 def _age(at: datetime | None, source: str) -> str:
-    return age(at, stale_after=STALE_AFTER if source == INVENTORY else _LIVE_STALE)
+    stale_after = STALE_AFTER if source == INVENTORY else _LIVE_STALE
+    return age(at, never="not counted there", stale_after=stale_after)
 
 
 def _region(region: RegionCapacity) -> dict[str, Any]:

@@ -20,8 +20,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def estate(aws, transactional_db) -> None:
+def estate(aws, transactional_db, monkeypatch) -> None:
     """Accounts that are fine, nearly full, in doubt, silent and unreadable, with a job running."""
+    # A slow machine is no slow AWS.
+    monkeypatch.setattr("queries.live.PATIENCE", 60.0)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     world_with_staging(
         [server(f"web-{number}") for number in range(4)]
         + [staged(f"app-{number}") for number in range(3)]

@@ -26,6 +26,12 @@ def boto_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine is no slow AWS: what a time limit does has tests of its own."""
+    monkeypatch.setattr("queries.live.PATIENCE", 60.0)
+
+
 @pytest.fixture
 def client_of() -> Callable[[Any], APIClient]:
     def made(user: Any) -> APIClient:

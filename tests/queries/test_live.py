@@ -11,9 +11,10 @@ from redis.exceptions import ConnectionError as RedisIsAway
 
 from drportal.aws.errors import AwsError, Call, Failure
 from protection.choices import RegionStatus
-from queries.live import Question, ask
+from queries.live import PATIENCE, Question, ask
 
 HOUR = timedelta(hours=1)
+_PATIENCE = PATIENCE  # before a fixture changes it
 HERE = Call("DescribeJobs", "210000000001", "us-east-1")
 
 
@@ -166,3 +167,7 @@ def test_without_the_cache_aws_is_asked_each_time(monkeypatch):
 def test_it_is_not_asked_inside_a_transaction():
     with transaction.atomic(), pytest.raises(RuntimeError, match="inside a transaction"):
         ask([question(lambda: 1)])
+
+
+def test_a_request_waits_for_five_seconds_at_the_most():
+    assert _PATIENCE == 5
