@@ -266,8 +266,7 @@ def _staging_place(known: Known, region: str, extended: Extended, answers: Answe
     if told.value is not None:
         counted = replicating(told.value.states), Count(told.value.total)
     else:
-        why = (f"{region} could not be read: {told.problem}",)
-        counted = Count(extended.replicating, why), Count(extended.servers, why)
+        counted = _least(extended, f"{region} could not be read: {told.problem}")
     return Place(
         region=region,
         status=told.status,
@@ -281,6 +280,12 @@ def _staging_place(known: Known, region: str, extended: Extended, answers: Answe
         largest_job_id="",
         quotas_problem=quotas.problem,
     )
+
+
+def _least(extended: Extended, why: str) -> tuple[Count, Count]:
+    if not extended.servers:  # of an account that nobody could read, that is no zero
+        return Count.unknown(why), Count.unknown(why)
+    return Count(extended.replicating, (why,)), Count(extended.servers, (why,))
 
 
 def _told(

@@ -74,6 +74,7 @@ CAPACITY = MenuPage(
 class Bar:
     """A gauge as the page shows it."""
 
+    label: str
     drawn: SafeString
     badge: SafeString
     limit: str
@@ -89,6 +90,7 @@ class PlaceRow:
     counted: str
     source: str
     jobs: str
+    problems: Sequence[str]
 
 
 @require_safe
@@ -165,6 +167,15 @@ def _row(place: Place) -> PlaceRow:
         counted=_age(place.as_of, place.source),
         source=_SOURCES[place.source],
         jobs=age(place.jobs_as_of, never="not read") if place.jobs else "",
+        problems=[
+            f"{about}: {why}"
+            for about, why in (
+                ("Servers", place.problem),
+                ("Jobs", place.jobs_problem),
+                ("Quotas", place.quotas_problem),
+            )
+            if why
+        ],
     )
 
 
@@ -197,6 +208,7 @@ def _bar(found: Gauge) -> Bar:
     share = None if held.count.value is None else held.count.value / max(held.limit, 1)
     said = f"{_words(held.count)} of {held.limit}"
     return Bar(
+        label=held.measure.label,
         drawn=gauge(share, said, _STATES[held.state]),
         badge=state_badge(held.state, at_least=held.at_least),
         limit="Service Quotas" if found.quota.told else "documented default",

@@ -341,3 +341,13 @@ def test_accounts_without_a_region_are_named_in_the_total(aws):
     assert (found.replicating.value, found.replicating.complete) == (1, False)
     assert any(line.startswith("999900000001") for line in found.missing)
     assert TargetAccount.objects.count() == len(found.accounts)
+
+
+def test_a_staging_account_of_which_nothing_is_known_is_unknown_and_not_zero(aws, staging_of):
+    world_with_staging([server("web-1"), staged("app-1")])
+    north = registered()[NORTH]
+    staging_of(STAGING, north)
+    world.faults.add(Fault(Kind.ACCESS_DENIED, account=STAGING, service="drs"))
+    found = of(capacity_of(north), STAGING)
+    assert [count(each).value for each in found.places] == [None, None]
+    assert found.state == CapacityState.UNKNOWN
