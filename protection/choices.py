@@ -202,3 +202,24 @@ class SkipReason(models.TextChoices):
     TAG_TOO_LONG = "TAG_TOO_LONG", "Tag too long"
     TAG_TWICE = "TAG_TWICE", "Tag whose key another one takes"
     TAGS_FULL = "TAGS_FULL", "Tag beyond the 50 that DRS holds"
+
+
+class Measure(models.TextChoices):
+    """What a quota of DRS limits, in one account and Region."""
+
+    REPLICATING_SERVERS = "REPLICATING_SERVERS", "Replicating servers"
+    SOURCE_SERVERS = "SOURCE_SERVERS", "Source servers"
+    CONCURRENT_JOBS = "CONCURRENT_JOBS", "Jobs now"
+    SERVERS_IN_JOBS = "SERVERS_IN_JOBS", "Servers in jobs now"
+    SERVERS_PER_JOB = "SERVERS_PER_JOB", "Servers in the largest job now"
+
+
+class CapacityState(models.TextChoices):
+    """How full an account and Region is. UNKNOWN means that it could not be read: it is not OK."""
+
+    OK = "OK", "OK"
+    INFO = "INFO", "Filling up"
+    WARNING = "WARNING", "Warning"
+    CRITICAL = "CRITICAL", "Critical"
+    HYPER_CRITICAL = "HYPER_CRITICAL", "Hyper-critical"
+    UNKNOWN = "UNKNOWN", "Unknown"

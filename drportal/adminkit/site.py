@@ -1,5 +1,7 @@
 """The admin site. Only pages that are registered here exist: what an app brings along does not."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -9,6 +11,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.dataclasses import Favicon
 from unfold.sites import UnfoldAdminSite
+
+from drportal.access import Anybody
 
 # Blue instead of the theme's purple, from dark on light to light on dark.
 _PRIMARY = {
@@ -26,6 +30,18 @@ _PRIMARY = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class MenuPage:
+    """A page of its own, of no model, in the menu of whoever `may` see it. `name` is its URL's."""
+
+    title: str
+    icon: str
+    section: str
+    place: int
+    name: str
+    may: Callable[[Anybody], bool]
+
+
 class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no annotations
     """Operators' pages, with a menu made of what the person may see."""
 
@@ -33,6 +49,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has n
     site_header = "DR portal"
     index_title = "Overview"
     final_catch_all_view = True
+    menu_pages: tuple[MenuPage, ...] = ()
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context: dict[str, Any] = super().each_context(request)
@@ -72,6 +89,10 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has n
                 page = self._registry[entry["model"]]
                 item = _item(request, page.menu or entry["name"], page.icon, entry["admin_url"])
                 sections.setdefault(page.section, []).append((page.place, item))
+        for own in self.menu_pages:
+            if own.may(request.user):
+                item = _item(request, own.title, own.icon, reverse(own.name))
+                sections.setdefault(own.section, []).append((own.place, item))
         overview = _item(request, "Overview", "monitoring", home)
         overview["active"] = request.path == home
         menu: list[dict[str, Any]] = [{"title": "", "items": [overview]}]

@@ -119,6 +119,24 @@ class FileInput(UnfoldAdminFileFieldWidget):  # type: ignore[misc]  # the theme 
     """The field for a file: the theme's script breaks on a plain one."""
 
 
+def gauge(share: float | None, said: str, tone: Tone) -> SafeString:
+    """A bar that is full by `share` (1 is full, more is no fuller), and the same in words. One
+    that is not known is hatched all over, so that nobody takes it for an empty one.
+    """
+    width = "100" if share is None else f"{100 * min(max(share, 0), 1):.3f}"
+    look = "dr-hatched" if share is None else "dr-fill"
+    return format_html(
+        '<span class="dr-progress"><svg viewBox="0 0 100 8" preserveAspectRatio="none" role="img"'
+        ' aria-label="{}"><rect width="{}" y="0" height="8" class="{} dr-{}"></rect></svg>'
+        '<span class="dr-said">{}</span></span>',
+        said,
+        width,
+        look,
+        tone.value,
+        said,
+    )
+
+
 _LOOKS: tuple[tuple[type[forms.Widget], Sequence[str]], ...] = (
     (forms.CheckboxInput, CHECKBOX_CLASSES),
     (forms.Select, SELECT_CLASSES),

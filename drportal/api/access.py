@@ -66,14 +66,15 @@ class Needs:
 
 class PortalViewSet(GenericViewSet[Any]):
     """A kind of object. Subclasses say in `needs` what each action needs, and in `seen` which
-    objects the person may see. `lists` are the actions that answer in pages, `repeatable` the
-    parameters that may be given more than once. Writes may carry an Idempotency-Key unless
-    `replayable` is False.
+    objects the person may see. `lists` are the actions that answer in pages, `parameters` what
+    an action takes beside pages and filters, `repeatable` what may be given more than once.
+    Writes may carry an Idempotency-Key unless `replayable` is False.
     """
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     needs: ClassVar[Mapping[str, Needs]] = {}
     lists: ClassVar[Set[str]] = frozenset({"list"})
+    parameters: ClassVar[Mapping[str, Set[str]]] = {}
     repeatable: ClassVar[Set[str]] = frozenset()
     replayable: ClassVar[bool] = True
     lookup_field = "pk"
@@ -151,11 +152,12 @@ class PortalViewSet(GenericViewSet[Any]):
         return needs
 
     def _parameters(self) -> set[str]:
+        own = set(self.parameters.get(self.action or "", ()))
         if self.action not in self.lists:
-            return set()
+            return own
         filterset = getattr(self, "filterset_class", None) if self.action == "list" else None
         names = set(filterset.base_filters) if filterset else set()
-        return names | set(getattr(self.pagination_class, "parameters", ()))
+        return own | names | set(getattr(self.pagination_class, "parameters", ()))
 
     def _do_once(self, request: Request) -> None:
         """Let a write that names a key answer as it did before, if it was done before."""

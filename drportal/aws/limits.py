@@ -1,6 +1,7 @@
 """The quotas of DRS, per account and Region (AWS DRS service quotas)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +16,21 @@ class JobQuotas:
 DRS_JOBS = JobQuotas()
 
 
-@dataclass(frozen=True, slots=True)
-class ServerQuotas:
-    """What limits source servers, extended ones included. It can be raised (L-E28BE5E0)."""
+class QuotaCode(StrEnum):
+    """The quotas that the portal looks at, by the codes of Service Quotas."""
 
-    source_servers: int = 4000
+    REPLICATING_SERVERS = "L-C1D14A2B"
+    SOURCE_SERVERS = "L-E28BE5E0"
+    SERVERS_PER_JOB = "L-B827C881"
+    CONCURRENT_JOBS = "L-D88FAC3A"
+    SERVERS_IN_JOBS = "L-05AFA8C6"
 
 
-DRS_SERVERS = ServerQuotas()
+# What is documented, for where Service Quotas does not say (DRS user guide, quotas).
+DOCUMENTED: dict[QuotaCode, int] = {
+    QuotaCode.REPLICATING_SERVERS: 300,
+    QuotaCode.SOURCE_SERVERS: 4000,
+    QuotaCode.SERVERS_PER_JOB: DRS_JOBS.servers_per_job,
+    QuotaCode.CONCURRENT_JOBS: DRS_JOBS.concurrent_jobs,
+    QuotaCode.SERVERS_IN_JOBS: DRS_JOBS.servers_in_jobs,
+}

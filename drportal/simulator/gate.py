@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from datetime import timedelta
 from enum import Enum
 
+from drportal.simulator import service_quotas
 from drportal.simulator.accounts import Session
 from drportal.simulator.calls import Call
 from drportal.simulator.faults import AFTER, BEFORE, Fault, Kind
@@ -87,7 +88,11 @@ def exchange(request: Arrived, proceed: Callable[[str], Answer]) -> Answer:
         server_ids=server_ids(wanted.params),
     )
     try:
-        answered = _refused(wanted, call, session) or _carried_out(wanted, call, proceed)
+        answered = (
+            _refused(wanted, call, session)
+            or service_quotas.answered(wanted, account)
+            or _carried_out(wanted, call, proceed)
+        )
         _lose_afterwards(call)
     except AnswerLost as lost:
         call.outcome = lost.loss.value

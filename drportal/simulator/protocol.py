@@ -120,6 +120,8 @@ def _params(service: str, request: Arrived, values: dict[str, str]) -> dict[str,
     if service == "dynamodb":  # items would fill the log
         body = _json_object(request.body)
         return {"TableName": body["TableName"]} if "TableName" in body else {}
+    if service == "servicequotas":
+        return _json_object(request.body)
     return {name: value for name, value in values.items() if name not in ("Action", "Version")}
 
 
@@ -149,7 +151,8 @@ def _protocol(service: str) -> str:
 
 
 # Per service: the code and status of each kind of refusal. DRS: botocore's model. EC2: its list of
-# common client errors. The rest: the common errors of the query and JSON protocols.
+# common client errors. Service Quotas: its API reference. The rest: the common errors of the query
+# and JSON protocols.
 _CODES: dict[str, dict[str, tuple[int, str]]] = {
     "drs": {
         "throttle": (429, "ThrottlingException"),
@@ -168,6 +171,13 @@ _CODES: dict[str, dict[str, tuple[int, str]]] = {
     "dynamodb": {
         "throttle": (400, "ThrottlingException"),
         "server": (500, "InternalServerError"),
+        "denied": (400, "AccessDeniedException"),
+        "expired": (400, "ExpiredTokenException"),
+        "region": (400, "UnrecognizedClientException"),
+    },
+    "servicequotas": {
+        "throttle": (400, "TooManyRequestsException"),
+        "server": (500, "ServiceException"),
         "denied": (400, "AccessDeniedException"),
         "expired": (400, "ExpiredTokenException"),
         "region": (400, "UnrecognizedClientException"),

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html_join
 from typing_extensions import override
 
@@ -138,6 +139,11 @@ class TargetAccountAdmin(RecordedAdmin):
             service=lambda account: accounts.edit(account, active=active, actor=actor),
             done=done,
         )
+
+    @override
+    def page_buttons(self, request: HttpRequest, obj: TargetAccount) -> list[dict[str, Any]]:
+        link = f"{reverse('admin-capacity')}?account={obj.account_id}"
+        return [*super().page_buttons(request, obj), {"label": "Capacity", "link": link}]
 
     @override
     def page_context(self, request: HttpRequest, obj: TargetAccount) -> dict[str, Any]:

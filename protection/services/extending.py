@@ -20,7 +20,7 @@ from drportal.actor import Actor
 from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError, Failure
 from drportal.aws.kms import Key, key_of
-from drportal.aws.limits import DRS_SERVERS
+from drportal.aws.quotas import drs_quotas
 from drportal.aws.scope import Scope
 from drportal.aws.staging import Extended, Extensions, encryption_of
 from drportal.state import move_all
@@ -84,6 +84,7 @@ class Findings:
 
     servers: dict[tuple[str, str], int | AwsError] = field(default_factory=dict)
     keys: dict[tuple[str, str, str], Key | AwsError] = field(default_factory=dict)
+    limits: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 def extend_due(run: SyncRun, places: Sequence[Place], tally: Tally, *, actor: Actor) -> None:
@@ -130,7 +131,7 @@ def _refusal(
     """What speaks against extending the server; None if nothing. Raises CannotTell."""
     alive()
     servers = _servers(place.target_scope, findings)
-    full = extension.no_room(servers, _limit(place.target_scope))
+    full = extension.no_room(servers, _limit(place.target_scope, findings))
     if full is not None:
         return full
     try:
@@ -147,9 +148,11 @@ def _refusal(
     )
 
 
-def _limit(_: Scope) -> int:
-    """How many source servers DRS allows there: its documented default."""
-    return DRS_SERVERS.source_servers
+def _limit(scope: Scope, findings: Findings) -> int:
+    """How many source servers DRS allows there: what Service Quotas tells, else what is documented."""
+    if scope.key not in findings.limits:
+        findings.limits[scope.key] = drs_quotas(scope).source_servers.value
+    return findings.limits[scope.key]
 
 
 def _servers(scope: Scope, findings: Findings) -> int:

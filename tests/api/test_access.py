@@ -116,6 +116,15 @@ def _nothing(_: Stage) -> None:
 ON_AN_OBJECT = [
     ("get", "accounts/{account.pk}", _nothing, "account", AccountPermission, "VIEW", 200),
     ("get", "accounts/{account.pk}/regions", _nothing, "account", AccountPermission, "VIEW", 200),
+    (
+        "get",
+        "accounts/targets/{account.pk}/capacity",
+        _nothing,
+        "account",
+        AccountPermission,
+        "VIEW",
+        200,
+    ),
     ("patch", "accounts/{account.pk}", _account_edit, "account", AccountPermission, "CHANGE", 200),
     ("delete", "accounts/{spare.pk}", _nothing, "spare", AccountPermission, "DELETE", 204),
     ("get", "protection-groups/{group.pk}", _nothing, "group", GroupPermission, "VIEW", 200),
