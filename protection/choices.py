@@ -202,3 +202,18 @@ class SkipReason(models.TextChoices):
     TAG_TOO_LONG = "TAG_TOO_LONG", "Tag too long"
     TAG_TWICE = "TAG_TWICE", "Tag whose key another one takes"
     TAGS_FULL = "TAGS_FULL", "Tag beyond the 50 that DRS holds"
+
+
+class LaunchStatus(models.TextChoices):
+    """How launch settings stand, of a server or a group. The reference system's words, and one
+    more: `unknown` is what nobody has looked at since the settings or AWS may have changed.
+    """
+
+    NOT_CONFIGURED = "not_configured", "Nothing set"
+    PENDING = "pending", "To be applied"
+    SYNCING = "syncing", "Being applied"
+    READY = "ready", "In step"
+    PARTIAL = "partial", "Partly failed"
+    FAILED = "failed", "Failed"
+    DRIFTED = "drifted", "Drifted"
+    UNKNOWN = "unknown", "Unknown"

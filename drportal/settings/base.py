@@ -156,6 +156,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RegionStatus": "protection.choices.RegionStatus",
         "Readiness": "protection.choices.Readiness",
         "Selection": "protection.choices.Selection",
+        "SettingsLevel": "protection.choices.SettingsLevel",
+        "LaunchStanding": "protection.choices.LaunchStatus",
     },
 }
 
