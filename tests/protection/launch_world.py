@@ -56,11 +56,12 @@ class Place:
         )
         return found
 
-    def change_template(self, name: str, data: Mapping[str, Any]) -> None:
+    def change_template(self, name: str, data: Mapping[str, Any], *, inherit: bool = True) -> None:
         """What somebody does in the console, behind the portal's back."""
         ec2, template = self.aws("ec2"), self.template_id(name)
+        source = {"SourceVersion": "$Default"} if inherit else {}
         made = ec2.create_launch_template_version(
-            LaunchTemplateId=template, SourceVersion="$Default", LaunchTemplateData=data
+            LaunchTemplateId=template, LaunchTemplateData=data, **source
         )["LaunchTemplateVersion"]["VersionNumber"]
         ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=str(made))
 
