@@ -14,7 +14,8 @@ from audit.models import AuditRecord
 from audit.services import record
 from drportal.actor import SCHEDULE
 from drportal.mirror.models import OutboxEntry
-from protection.choices import SyncState
+from protection.choices import SettingsLevel, SyncState
+from protection.models import LaunchSettings
 from recovery.models import Execution, JobWatch
 from recovery.states import (
     ExecutionState,
@@ -85,6 +86,9 @@ def estate() -> Estate:
         group,
         plan,
         execution,
+        LaunchSettings.objects.create(
+            level=SettingsLevel.GROUP, group=group, values={"copyTags": True}
+        ),
         SyncRunFactory.create(),
         UserFactory.create(),
         Group.objects.create(name=f"role of {account.account_id}"),
