@@ -33,7 +33,7 @@ from protection.services import launch_apply, launch_drift, launch_settings, lau
 from protection.services.launch_choices import choices_in
 from protection.services.launch_rows import Wanted
 
-_REFRESH = 3
+_REFRESH = 5
 _MOST_VERSIONS = 50
 _TONES = {
     LaunchStatus.NOT_CONFIGURED: Tone.PLAIN,
@@ -165,7 +165,6 @@ class LaunchPages(RecordedAdmin):
             "apply": apply,
             "apply_badge": badge(apply.get_state_display(), _of_apply(apply)) if apply else "",
             "progress": progress(shares) if apply else "",
-            "active": apply is not None and apply.state in launch_apply.LIVE,
             "group_fields": _fields(rules.merged(found.levels.layers())),
             "rows": [_row(each) for each in found.servers],
             "may_change": self.has_change_permission(request, group),
@@ -370,6 +369,8 @@ def _row(each: launch_status.ServerStanding) -> Row:
     waiting = last is not None and last.state == AppliedState.PENDING
     tells = last is not None and (each.status == LaunchStatus.FAILED or waiting)
     message = (last.message if last and tells else "") or (standing.message if standing else "")
+    if each.status == LaunchStatus.NOT_CONFIGURED:
+        message = ""
     return Row(each, _badge(each.status), _fields(each.merged), in_words(drift), message)
 
 

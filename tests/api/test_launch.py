@@ -143,7 +143,7 @@ def test_a_write_with_a_key_is_done_once_and_asks_aws_outside_its_transaction(
 
 
 def test_many_are_set_or_none(root, place, base, world) -> None:
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "sourceServerId": known(name).server_id,
             "version": 0,
@@ -270,7 +270,7 @@ def test_only_those_who_may_change_the_group_do(client_of, place, base) -> None:
         grant(UserFactory.create(), "protection.view_protectiongroup", on=place.group)
     )
     stranger = client_of(UserFactory.create())
-    writes = [
+    writes: list[tuple[str, str, Any]] = [
         ("put", f"{base}/launch-config", {"version": 0, "launchConfig": {"copyTags": True}}),
         ("put", _of(base), {"version": 0, "launchTemplate": {"copyTags": True}}),
         ("delete", _of(base), None),

@@ -114,8 +114,15 @@ def test_each_server_gets_its_own_and_those_without_get_their_groups(place) -> N
 
 def test_a_group_with_nothing_but_a_servers_own_settings_applies_those(place) -> None:
     place.set_server("web-2", copyTags=True)
-    assert state_of(place.apply()) == {"web-1": "APPLIED", "web-2": "APPLIED"}
+    assert state_of(place.apply()) == {"web-2": "APPLIED"}
     assert place.configuration("web-2")["copyTags"] is True
+    launch_settings.clear(place.group, known("web-2"), actor=PERSON)
+    assert launch_status.of_group(place.group).status == LaunchStatus.PENDING
+    assert state_of(place.apply()) == {"web-2": "APPLIED"}
+    assert place.standing("web-2").applied_values == {}
+    assert launch_status.of_group(place.group).status == LaunchStatus.NOT_CONFIGURED
+    place.set_server("web-2", version=2, copyTags=True)
+    place.apply()
     assert launch_status.of_group(place.group).status == LaunchStatus.READY
 
 

@@ -7,6 +7,8 @@ import pytest
 from django.db import connection
 
 from audit.models import AuditRecord
+from drportal.aws.instance_types import InstanceTypes
+from drportal.aws.network import Network
 from drportal.mirror.models import OutboxEntry
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.world import world
@@ -39,7 +41,7 @@ def _codes(raised: Any) -> dict[str, str]:
 
 def _rows() -> tuple[int, int, int]:
     found = (LaunchSettings, LaunchSettingsVersion, LaunchAddress)
-    return tuple(model.objects.count() for model in found)  # type: ignore[attr-defined,return-value]
+    return tuple(model.objects.count() for model in found)  # type: ignore[return-value]
 
 
 def _refused(act: Any) -> dict[str, str]:
@@ -93,7 +95,7 @@ def test_a_type_must_be_offered_in_the_zone_of_the_subnet(place) -> None:
     here = ec2.create_subnet(VpcId=place.vpc, CidrBlock="10.9.9.0/24", AvailabilityZone=f"{EAST}e")[
         "Subnet"
     ]["SubnetId"]
-    types = launch_validation.InstanceTypes(place.scope)
+    types = InstanceTypes(place.scope)
     rare = min(types.offered() - types.offered(f"{EAST}e"))
     place.set_group(instanceType=rare)
     with pytest.raises(InvalidLaunchSettings) as raised:
@@ -118,7 +120,7 @@ def test_an_instance_to_launch_into_must_be_prepared(place) -> None:
 
 def test_the_checks_are_made_in_the_groups_own_account(place) -> None:
     hub = TargetAccount.objects.get(account_id=HUB).scope(EAST)
-    in_hub = launch_validation.Network(hub).subnets()[0].subnet_id
+    in_hub = Network(hub).subnets()[0].subnet_id
     since = len(world.calls.matching())
     assert _refused(lambda: place.set_group(subnetId=in_hub)) == {"subnetId": "SUBNET_NOT_FOUND"}
     asked = world.calls.matching(since=since, service="ec2")
@@ -243,7 +245,7 @@ def test_an_address_of_the_servers_own_last_instance_is_free_for_it(place) -> No
     values = {"subnetId": place.subnet, "staticPrivateIp": "10.9.1.80"}
     with pytest.raises(InvalidLaunchSettings) as raised:
         place.set_server("web-2", **values)
-    [error] = raised.value.errors
+    [error] = raised.value.context["errors"]
     assert error["conflictingResource"]["isDrsResource"] is True
     assert place.set_server("web-1", **values).version == 1
 
