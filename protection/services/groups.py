@@ -151,6 +151,7 @@ def delete(group: ProtectionGroup, *, actor: Actor) -> None:
         held = holders_of(group)
         record("protection.group.deleted", actor=actor, subject=group, name=group.name)
         mark("ProtectionGroups", group.pk)
+        mark("LaunchConfigurations", *group.launch_settings.values_list("pk", flat=True))
         try:
             group.delete()
         except ProtectedError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from drportal.mirror.services import mark
-from protection.models import AccountRegion, GroupMember, SourceServer
+from protection.models import AccountRegion, GroupMember, LaunchSettings, SourceServer
 from protection.rules.facts import fingerprint
 from protection.rules.origin import instance_facts
 
@@ -116,5 +116,7 @@ def _remove(gone: Sequence[Any]) -> list[Any]:
     )
     SourceServer.objects.filter(pk__in=newly).update(gone_at=timezone.now())
     lost = [pk for pk in gone if pk not in named]
+    own = LaunchSettings.objects.filter(server__in=lost).order_by("pk")
+    mark("LaunchConfigurations", *own.values_list("pk", flat=True))
     SourceServer.objects.filter(pk__in=lost).delete()
     return [*newly, *lost]

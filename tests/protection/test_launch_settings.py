@@ -11,6 +11,7 @@ from drportal.aws.instance_types import InstanceTypes
 from drportal.aws.network import Network
 from drportal.mirror.models import OutboxEntry
 from drportal.simulator.faults import Fault, Kind
+from drportal.simulator.models import drs_backends
 from drportal.simulator.world import world
 from protection.choices import Combination
 from protection.errors import GroupHeld, InvalidLaunchSettings, LaunchSettingsChanged
@@ -21,7 +22,7 @@ from protection.models import (
     LaunchSettingsVersion,
     TargetAccount,
 )
-from protection.services import groups, launch_settings, launch_validation
+from protection.services import groups, inventory, launch_settings, launch_validation
 from protection.services.launch_installation import set_for_installation
 from protection.services.launch_rows import Wanted
 from tests.protection.launch_world import Place, place_of
@@ -309,3 +310,17 @@ def test_installation_settings_are_made_once_by_two_at_once(place) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(try_it, [True, False])) == [False, True]
     assert LaunchSettings.objects.count() == LaunchSettingsVersion.objects.count() == 1
+
+
+def test_settings_that_go_with_their_group_or_server_go_from_the_mirror_too(place) -> None:
+    own = place.set_server("web-1", copyTags=True)
+    of_group = place.set_group(copyTags=True)
+    OutboxEntry.objects.all().delete()
+    backend = drs_backends[NORTH][EAST]
+    gone = backend.servers.pop(known("web-1").server_id)
+    inventory.sync(actor=PERSON)
+    assert not LaunchSettings.objects.filter(pk=own.pk).exists()
+    groups.delete(place.group, actor=PERSON)
+    marked = OutboxEntry.objects.filter(kind="LaunchConfigurations")
+    assert set(marked.values_list("object_id", flat=True)) == {str(own.pk), str(of_group.pk)}
+    assert gone.hostname == "web-1"
