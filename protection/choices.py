@@ -223,3 +223,18 @@ class CapacityState(models.TextChoices):
     CRITICAL = "CRITICAL", "Critical"
     HYPER_CRITICAL = "HYPER_CRITICAL", "Hyper-critical"
     UNKNOWN = "UNKNOWN", "Unknown"
+
+
+class LaunchStatus(models.TextChoices):
+    """How launch settings stand, of a server or a group. The reference system's words, and one
+    more: `unknown` is what nobody has looked at since the settings or AWS may have changed.
+    """
+
+    NOT_CONFIGURED = "not_configured", "Nothing set"
+    PENDING = "pending", "To be applied"
+    SYNCING = "syncing", "Being applied"
+    READY = "ready", "In step"
+    PARTIAL = "partial", "Partly failed"
+    FAILED = "failed", "Failed"
+    DRIFTED = "drifted", "Drifted"
+    UNKNOWN = "unknown", "Unknown"

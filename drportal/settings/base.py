@@ -158,6 +158,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "Selection": "protection.choices.Selection",
         "CapacityState": "protection.choices.CapacityState",
         "CapacityMeasure": "protection.choices.Measure",
+        "SettingsLevel": "protection.choices.SettingsLevel",
+        "LaunchStanding": "protection.choices.LaunchStatus",
     },
 }
 

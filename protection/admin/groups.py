@@ -25,6 +25,7 @@ from protection.admin.group_forms import (
     ticked_servers,
 )
 from protection.admin.group_versions import VersionPages
+from protection.admin.launch_pages import LaunchPages
 from protection.choices import Selection
 from protection.errors import GroupChanged
 from protection.models import ProtectionGroup
@@ -35,7 +36,7 @@ from protection.services.previews import preview
 
 
 @admin.register(ProtectionGroup, site=site)
-class ProtectionGroupAdmin(VersionPages):
+class ProtectionGroupAdmin(LaunchPages, VersionPages):
     """Servers that are recovered together."""
 
     icon, section, place = "workspaces", "Protection", 32
@@ -101,7 +102,8 @@ class ProtectionGroupAdmin(VersionPages):
 
     @override
     def page_buttons(self, request: HttpRequest, obj: ProtectionGroup) -> list[dict[str, Any]]:
-        return [{"label": "Versions", "link": self.link("versions", obj)}]
+        own = super().page_buttons(request, obj)
+        return [*own, {"label": "Versions", "link": self.link("versions", obj)}]
 
     # Forms.
 

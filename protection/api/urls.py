@@ -7,6 +7,8 @@ from protection.api.accounts import AccountViewSet
 from protection.api.drs_syncs import InstanceSyncViewSet, TagSyncViewSet
 from protection.api.groups import GroupViewSet
 from protection.api.instances import InstanceViewSet
+from protection.api.launch import GroupLaunchViewSet
+from protection.api.launch_installation import InstallationLaunchViewSet
 from protection.api.servers import ServerViewSet
 from protection.api.sync_runs import SyncRunViewSet
 from protection.api.tag_settings import TagSettingsViewSet
@@ -15,6 +17,8 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("accounts", AccountViewSet, basename="account")
 router.register("servers", ServerViewSet, basename="server")
 router.register("protection-groups", GroupViewSet, basename="protection-group")
+router.register("protection-groups", GroupLaunchViewSet, basename="group-launch")
+router.register("config", InstallationLaunchViewSet, basename="config-launch")
 router.register("sync-runs", SyncRunViewSet, basename="sync-run")
 router.register("recovery-instances", InstanceViewSet, basename="recovery-instance")
 

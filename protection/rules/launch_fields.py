@@ -38,8 +38,9 @@ class Sort(StrEnum):
 class Field:
     """A launch setting. `name` is its key in `values`, `label` its full name to a person.
 
-    `check` returns the value as it is kept, or raises BadValue. `read` tells from what the place
-    holds what the setting is there, in the same form; `write` changes a copy of it.
+    `inner` is the one member of a value that is an object. `check` returns the value as it is
+    kept, or raises BadValue. `read` tells from what the place holds what the setting is there, in
+    the same form; `write` changes a copy of it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Field:
     write: Callable[[dict[str, Any], Any], None]
     levels: frozenset[SettingsLevel] = frozenset(SettingsLevel)
     choices: tuple[str, ...] = ()
+    inner: str = ""
 
 
 _NOT_EVERYWHERE = frozenset({SettingsLevel.GROUP, SettingsLevel.SERVER})
@@ -59,8 +61,9 @@ _ONE_SERVER = frozenset({SettingsLevel.SERVER})
 
 
 def _in_drs(name: str, help: str, sort: Sort, check: Any, **more: Any) -> Field:  # noqa: A002  # the attribute's name
-    held = holding.drs_member(*more.pop("path", (name,)))
-    label = more.pop("label", name)
+    inner = more.get("inner", "")
+    held = holding.drs_member(name, *([inner] if inner else []))
+    label = f"{name}.{inner}" if inner else name
     return Field(name, label, help, sort, Place.DRS, check, *held, **more)
 
 
@@ -145,8 +148,7 @@ FIELDS: tuple[Field, ...] = (
         "Whether the operating system's license is brought along.",
         Sort.FLAG,
         checks.member("osByol", checks.flag),
-        label="licensing.osByol",
-        path=("licensing", "osByol"),
+        inner="osByol",
     ),
     _in_drs(
         "postLaunchEnabled",
@@ -176,8 +178,7 @@ FIELDS: tuple[Field, ...] = (
         checks.member(
             "launchIntoEC2InstanceID", checks.matching(r"i-[0-9a-f]{8,17}", "an instance id")
         ),
-        label="launchIntoInstanceProperties.launchIntoEC2InstanceID",
-        path=("launchIntoInstanceProperties", "launchIntoEC2InstanceID"),
+        inner="launchIntoEC2InstanceID",
         levels=_ONE_SERVER,
     ),
     _in_template(
@@ -209,6 +210,7 @@ FIELDS: tuple[Field, ...] = (
         checks.member("cpuCredits", checks.one_of("standard", "unlimited")),
         holding.CREDITS,
         choices=("standard", "unlimited"),
+        inner="cpuCredits",
     ),
 )
 BY_NAME = {field.name: field for field in FIELDS}

@@ -62,10 +62,10 @@ def _own_interface(data: Data) -> Data:
     """
     if not data.get("NetworkInterfaces"):
         data["NetworkInterfaces"] = [{"DeviceIndex": 0}]
-        groups = data.pop("SecurityGroupIds", None)
-        if groups:
-            data["NetworkInterfaces"][0]["Groups"] = groups
     found: Data = min(data["NetworkInterfaces"], key=lambda each: each.get("DeviceIndex", 0))
+    groups = data.pop("SecurityGroupIds", None)
+    if groups:
+        found.setdefault("Groups", groups)
     return found
 
 

@@ -149,7 +149,7 @@ def _refusal(
 
 
 def _limit(scope: Scope, findings: Findings) -> int:
-    """How many source servers DRS allows there: what Service Quotas tells, else what is documented."""
+    """How many source servers DRS allows there: as Service Quotas tells, else as documented."""
     if scope.key not in findings.limits:
         findings.limits[scope.key] = drs_quotas(scope).source_servers.value
     return findings.limits[scope.key]

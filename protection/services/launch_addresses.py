@@ -1,17 +1,15 @@
 """The private addresses that launch settings give to servers: each once in a subnet."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError
 
-from protection.models import LaunchAddress
+from protection.models import LaunchAddress, ProtectionGroup, SourceServer
 from protection.rules import launch as rules
 from protection.selectors import LaunchLevels
-
-if TYPE_CHECKING:
-    from protection.services.launch_settings import Wanted
+from protection.services.launch_rows import Wanted
 
 _CONSTRAINT = "protection_address_given_once_in_a_subnet"
 Place = tuple[str, str]  # a subnet and an address in it
@@ -38,7 +36,7 @@ def settle(levels: LaunchLevels) -> None:
     )
 
 
-def twice_in(levels: LaunchLevels, wanted: Sequence["Wanted"]) -> list[dict[str, Any]]:
+def twice_in(levels: LaunchLevels, wanted: Sequence[Wanted]) -> list[dict[str, Any]]:
     """Complaints about addresses that two servers of one group would have."""
     holders: dict[Place, list[UUID]] = {}
     for key in levels.servers:
@@ -54,7 +52,7 @@ def twice_in(levels: LaunchLevels, wanted: Sequence["Wanted"]) -> list[dict[str,
 
 
 def taken(
-    levels: LaunchLevels, wanted: Sequence["Wanted"], error: IntegrityError
+    levels: LaunchLevels, wanted: Sequence[Wanted], error: IntegrityError
 ) -> list[dict[str, Any]]:
     """The refusal of the constraint in words: who has which address. Empty if it was another."""
     if _CONSTRAINT not in str(error):
@@ -81,10 +79,13 @@ def taken(
     ]
 
 
-def holder_of(subnet: str, ip: str, *, besides: Any) -> LaunchAddress | None:
-    """Whose settings, besides those given, give out this address."""
+def holder_of(
+    subnet: str, ip: str, *, group: ProtectionGroup, server: SourceServer
+) -> LaunchAddress | None:
+    """Whose settings, besides those of this server in this group, give out this address."""
     held = LaunchAddress.objects.filter(subnet_id=subnet, private_ip=ip)
-    return held.exclude(settings=besides).select_related("settings__server").first()
+    others = held.exclude(settings__group=group, settings__server=server)
+    return others.select_related("settings__server", "settings__group").first()
 
 
 def _group(levels: LaunchLevels) -> Any:
@@ -92,7 +93,7 @@ def _group(levels: LaunchLevels) -> Any:
     return rows[0].group_id if rows else None
 
 
-def _places(levels: LaunchLevels, wanted: Sequence["Wanted"]) -> Iterator[tuple["Wanted", Place]]:
+def _places(levels: LaunchLevels, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, Place]]:
     for each in wanted:
         place = _place(levels, each.key) if each.key is not None else None
         if place is not None:
@@ -109,5 +110,5 @@ def _code(others: Sequence[UUID], named: Sequence[UUID]) -> str:
     return "DUPLICATE_IP_IN_BATCH" if set(others) & set(named) else "DUPLICATE_IP"
 
 
-def _complaint(wanted: "Wanted", code: str, message: str) -> dict[str, Any]:
+def _complaint(wanted: Wanted, code: str, message: str) -> dict[str, Any]:
     return {"field": f"{wanted.prefix}staticPrivateIp", "code": code, "message": message}

@@ -364,9 +364,11 @@ def _wanted(group: ProtectionGroup, *, only_failed: bool) -> Mapping[UUID, rules
         key: rules.with_withdrawals(rules.intended(levels.layers(key)), before.get(key))
         for key in keys
     }
-    if not any(wanted.values()):
+    # One of which nothing is set any more counts as well: then that is what was applied last.
+    concerned = {key: values for key, values in wanted.items() if values or before.get(key)}
+    if not concerned:
         raise NothingToApply(f"Nothing is set for any server of {group}.")
-    return wanted
+    return concerned
 
 
 def _failed(group: ProtectionGroup) -> list[UUID]:

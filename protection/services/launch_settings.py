@@ -1,26 +1,23 @@
-"""Launch settings: setting, clearing and restoring them, at each of the three levels.
+"""Launch settings of groups and of servers in them: setting, clearing and restoring them.
 
 What is saved was checked first, in the group's own account and Region and outside the
 transaction; the transaction then makes sure that what the check relied on is still so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
-from audit.services import record
 from drportal.actor import Actor
-from drportal.mirror.services import mark
+from drportal.errors import InvalidInput
 from drportal.transactions import reaches_outside
-from protection.choices import Combination, DriftState, SettingsLevel
+from protection.choices import Combination, SettingsLevel
 from protection.errors import InvalidLaunchSettings, LaunchSettingsChanged, NoSuchVersion
 from protection.models import (
     LaunchSettings,
-    LaunchSettingsVersion,
     LaunchStanding,
     ProtectionGroup,
     SourceServer,
@@ -28,41 +25,21 @@ from protection.models import (
 from protection.rules import launch as rules
 from protection.selectors import LaunchLevels, launch_levels, servers_chosen
 from protection.services import launch_addresses as addresses
+from protection.services import launch_rows as rows
 from protection.services import launch_validation as validation
 from protection.services.holds import must_not_be_held
-
-_OUTDATED = "The settings were changed after the last look."
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Launch settings as somebody wants them, for one server of a group or, without one, for the
-    group. `version` is the one that they began with: 0 where there were none. `prefix` stands
-    before the names of fields in complaints.
-    """
-
-    values: Mapping[str, Any]
-    version: int
-    server: SourceServer | None = None
-    combination: Combination = Combination.ADD
-    prefix: str = ""
-
-    @property
-    def level(self) -> SettingsLevel:
-        return SettingsLevel.SERVER if self.server else SettingsLevel.GROUP
-
-    @property
-    def key(self) -> UUID | None:
-        return self.server.pk if self.server else None
+from protection.services.launch_rows import Wanted
 
 
 @dataclass(frozen=True, slots=True)
-class _How:
-    """How a change is written down."""
+class Checked:
+    """Launch settings that AWS had nothing against, and what they were checked on top of."""
 
+    group: ProtectionGroup
+    wanted: tuple[Wanted, ...]
+    before: LaunchLevels
     event: str
-    actor: Actor
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any]
 
 
 @reaches_outside
@@ -103,14 +80,27 @@ def set_many(
     *,
     unverified: bool = False,
     actor: Actor,
-    event: str = "set",
-    **facts: Any,
 ) -> list[LaunchSettings]:
     """Set the launch settings of the group or of any of its servers: all of them, or none.
 
-    With `unverified`, what AWS could not be asked does not block; the audit record says what it
-    was. Raises InvalidLaunchSettings, LaunchSettingsChanged, and GroupHeld while something relies
-    on the group as it is.
+    Raises what `check` and `save` raise.
+    """
+    return save(check(group, wanted, unverified=unverified), actor=actor)
+
+
+@reaches_outside
+def check(
+    group: ProtectionGroup,
+    wanted: Sequence[Wanted],
+    *,
+    unverified: bool = False,
+    event: str = "set",
+    **facts: Any,
+) -> Checked:
+    """Check launch settings by themselves and with AWS. Nothing is saved.
+
+    With `unverified`, what AWS could not be asked does not block; the audit record will say what
+    it was. Raises InvalidLaunchSettings, with every complaint.
     """
     checked = [replace(each, values=_checked(each)) for each in wanted]
     before = launch_levels(group)
@@ -121,14 +111,26 @@ def set_many(
     if blocking:
         raise InvalidLaunchSettings(blocking)
     facts |= {"unverified": [e["message"] for e in found]} if found else {}
-    return _save(group, checked, before, _How(event, actor, facts))
+    return Checked(group, tuple(checked), before, event, facts)
+
+
+def save(checked: Checked, *, actor: Actor) -> list[LaunchSettings]:
+    """Save what was checked: all of it, or nothing.
+
+    Raises LaunchSettingsChanged if it, or what the check built on, was changed meanwhile,
+    InvalidLaunchSettings if an address was given to another server, and GroupHeld while something
+    relies on the group as it is.
+    """
+    return _save(
+        checked.group, checked.wanted, checked.before, rows.How(checked.event, actor, checked.facts)
+    )
 
 
 def set_unasked(
     group: ProtectionGroup, wanted: Sequence[Wanted], *, actor: Actor, **facts: Any
 ) -> list[LaunchSettings]:
-    """As `set_many`, but AWS is not asked, so that it may be part of a transaction: the record says
-    so. Each server's whole is checked when it is applied. Raises what `set_many` raises.
+    """As `check` and `save`, but AWS is not asked, so that it may be part of a transaction. The
+    record says so; each server's whole is checked when it is applied. Raises what the two raise.
     """
     checked = [replace(each, values=_checked(each)) for each in wanted]
     before = launch_levels(group)
@@ -136,7 +138,7 @@ def set_unasked(
     if blocking:
         raise InvalidLaunchSettings(blocking)
     facts |= {"unverified": ["AWS was not asked."]}
-    return _save(group, checked, before, _How("set", actor, facts))
+    return _save(group, checked, before, rows.How("set", actor, facts))
 
 
 def clear(
@@ -152,68 +154,25 @@ def clear(
     if row is None or not (row.values or row.combination == Combination.REPLACE):
         return
     wanted = Wanted({}, row.version if version is None else version, server)
-    _save(group, [wanted], before, _How("cleared", actor))
+    _save(group, [wanted], before, rows.How("cleared", actor))
 
 
 @reaches_outside
-def restore(
-    settings: LaunchSettings,
-    number: int,
-    *,
-    version: int,
-    unverified: bool = False,
-    actor: Actor,
-) -> LaunchSettings:
-    """Make a new version that says what version `number` said; that one stays in the history.
+def check_restore(
+    settings: LaunchSettings, number: int, *, version: int, unverified: bool = False
+) -> Checked:
+    """Check what version `number` of a group's or a server's settings said, to `save` it again.
 
-    It is checked as any other. Raises what `set_many` raises, and NoSuchVersion.
+    Raises what `check` raises, and NoSuchVersion.
     """
-    old = settings.versions.filter(number=number).first()
-    if old is None:
-        raise NoSuchVersion(settings, number)
-    values = old.document["values"]
     if settings.group is None:
-        return set_for_installation(
-            values, version=version, actor=actor, event="restored", from_version=number
-        )
-    combination = Combination(old.document["combination"])
-    wanted = Wanted(values, version, settings.server, combination)
-    [row] = set_many(
-        settings.group,
-        [wanted],
-        unverified=unverified,
-        actor=actor,
-        event="restored",
-        from_version=number,
+        raise NoSuchVersion(settings, number)
+    said = rows.document(settings, number)
+    combination = Combination(said["combination"])
+    wanted = Wanted(said["values"], version, settings.server, combination)
+    return check(
+        settings.group, [wanted], unverified=unverified, event="restored", from_version=number
     )
-    return row
-
-
-def set_for_installation(
-    values: Mapping[str, Any], *, version: int, actor: Actor, event: str = "set", **facts: Any
-) -> LaunchSettings:
-    """Set what all servers are launched with, unless their group or they say otherwise.
-
-    AWS is not asked: there is no one account to ask in. Each server's whole is checked when it is
-    applied. Raises InvalidLaunchSettings and LaunchSettingsChanged.
-    """
-    level = SettingsLevel.INSTALLATION
-    try:
-        kept = rules.checked(values, level=level)
-    except rules.BadValues as bad:
-        raise InvalidLaunchSettings(_errors(bad, "")) from bad
-    try:
-        with transaction.atomic():
-            row = LaunchSettings.objects.select_for_update(of=("self",)).filter(level=level).first()
-            row = row or LaunchSettings(level=level, version=0)
-            _must_be_at(row, version)
-            _write(row, Wanted(kept, version), _How(event, actor, facts))
-            _outdate(LaunchStanding.objects.all())
-    except IntegrityError as error:
-        if "protection_one_row_of_installation_settings" not in str(error):
-            raise
-        raise LaunchSettingsChanged("launch settings", yours=version, current=1) from error
-    return row
 
 
 def member(group: ProtectionGroup, server_id: str) -> SourceServer | None:
@@ -225,15 +184,66 @@ def member(group: ProtectionGroup, server_id: str) -> SourceServer | None:
         return here.filter(server_id=server_id).first()
 
 
+def members(group: ProtectionGroup, server_ids: Sequence[str]) -> list[SourceServer]:
+    """Several servers of a group, in order. Raises InvalidInput for one that is not there, and for
+    one that is there twice.
+    """
+    here = list(servers_chosen(group))
+    known = {str(server.pk): server for server in here}
+    known |= {server.server_id: server for server in here}
+    errors: list[dict[str, str]] = []
+    seen: set[UUID] = set()
+    for place, each in enumerate(server_ids):
+        server = known.get(each)
+        if server is not None and server.pk not in seen:
+            seen.add(server.pk)
+            continue
+        code, why = ("server_not_here", "is not in the group")
+        if server is not None:
+            code, why = ("server_twice", "is there twice")
+        message = f"The server {each} {why}."
+        errors.append({"field": f"servers[{place}]", "code": code, "message": message})
+    if errors:
+        raise InvalidInput("The servers are not all in the group, each once.", errors=errors)
+    return [known[each] for each in server_ids]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressCheck:
+    """What there is against an address for a server. No complaint: it may have it."""
+
+    ip: str
+    subnet_id: str
+    complaints: tuple[validation.Complaint, ...]
+
+
+@reaches_outside
+def check_address(
+    group: ProtectionGroup, server: SourceServer, ip: str, *, subnet_id: str | None = None
+) -> AddressCheck:
+    """Whether a server may have an address in a subnet: that of its settings, unless given."""
+    levels = launch_levels(group)
+    subnet = subnet_id or rules.intended(levels.layers(server.pk)).get("subnetId") or ""
+    given = {"staticPrivateIp": ip, **({"subnetId": subnet} if subnet else {})}
+    try:
+        values = rules.checked(given, level=SettingsLevel.SERVER)
+    except rules.BadValues as bad:
+        wrong = tuple(map(validation.Complaint.of, bad.problems))
+        return AddressCheck(ip, subnet, wrong)
+    subject = validation.Subject(values, server.server_id)
+    [found] = validation.complaints(group.account.scope(group.region), [subject])
+    holder = addresses.holder_of(subnet, values["staticPrivateIp"], group=group, server=server)
+    if holder is not None:
+        told = f"{ip} in {subnet} is that of {holder.settings.server} in {holder.settings.group}."
+        found.append(validation.Complaint("staticPrivateIp", "DUPLICATE_IP", told))
+    return AddressCheck(ip, subnet, tuple(found))
+
+
 def _checked(wanted: Wanted) -> rules.Values:
     try:
         return rules.checked(wanted.values, level=wanted.level)
     except rules.BadValues as bad:
-        raise InvalidLaunchSettings(_errors(bad, wanted.prefix)) from bad
-
-
-def _errors(bad: rules.BadValues, prefix: str) -> list[dict[str, Any]]:
-    return [validation.Complaint.of(problem).as_error(prefix) for problem in bad.problems]
+        raise InvalidLaunchSettings(rows.errors(bad, wanted.prefix)) from bad
 
 
 def _with(levels: LaunchLevels, group: ProtectionGroup, wanted: Sequence[Wanted]) -> LaunchLevels:
@@ -299,38 +309,33 @@ def _of_moved(server: SourceServer, complaint: validation.Complaint) -> dict[str
 
 
 def _save(
-    group: ProtectionGroup, wanted: Sequence[Wanted], before: LaunchLevels, how: _How
+    group: ProtectionGroup, wanted: Sequence[Wanted], before: LaunchLevels, how: rows.How
 ) -> list[LaunchSettings]:
     try:
         with transaction.atomic():
             locked = ProtectionGroup.objects.select_for_update(no_key=True).get(pk=group.pk)
             must_not_be_held(locked)
             now = launch_levels(locked)
-            rows = [_row(now, locked, each) for each in wanted]
-            for row, each in zip(rows, wanted, strict=True):
-                _must_be_at(row, each.version)
+            found = [_row(now, locked, each) for each in wanted]
+            for row, each in zip(found, wanted, strict=True):
+                rows.must_be_at(row, each.version)
             _must_build_on(before.installation, now.installation)
             _must_build_on(before.group, now.group)
-            for row, each in zip(rows, wanted, strict=True):
-                _write(row, each, how)
+            for row, each in zip(found, wanted, strict=True):
+                rows.write(row, each, how)
             addresses.settle(launch_levels(locked))
-            _outdate(_standings(locked, wanted))
+            rows.outdate(_standings(locked, wanted))
     except IntegrityError as error:
         complaints = addresses.taken(_with(before, group, wanted), wanted, error)
         if not complaints:
             raise
         raise InvalidLaunchSettings(complaints) from error
-    return rows
+    return found
 
 
 def _row(levels: LaunchLevels, group: ProtectionGroup, wanted: Wanted) -> LaunchSettings:
     found = levels.servers.get(wanted.server.pk) if wanted.server else levels.group
     return found or LaunchSettings(level=wanted.level, group=group, server=wanted.server, version=0)
-
-
-def _must_be_at(row: LaunchSettings, version: int) -> None:
-    if row.version != version:
-        raise LaunchSettingsChanged(row, yours=version, current=row.version)
 
 
 def _must_build_on(before: LaunchSettings | None, now: LaunchSettings | None) -> None:
@@ -340,45 +345,8 @@ def _must_build_on(before: LaunchSettings | None, now: LaunchSettings | None) ->
         raise LaunchSettingsChanged(now or "launch settings", yours=was, current=is_now)
 
 
-def _write(row: LaunchSettings, wanted: Wanted, how: _How) -> None:
-    """Save a row as its next version; what is as it was stays the version that it is."""
-    before = {"values": row.values, "combination": row.combination}
-    now = {"values": dict(wanted.values), "combination": str(wanted.combination)}
-    if row.version and before == now:
-        return
-    row.values, row.combination = now["values"], wanted.combination
-    row.version += 1
-    row.updated_at = timezone.now()
-    row.save()
-    kept = LaunchSettingsVersion.objects.create(
-        settings=row,
-        number=row.version,
-        document=now,
-        created_by_id=how.actor.user_id,
-        created_by=how.actor.name[:254],
-    )
-    record(
-        f"protection.launch_settings.{how.event}",
-        actor=how.actor,
-        subject=row.group or row,
-        level=str(row.level),
-        server=row.server.server_id if row.server else "",
-        version=row.version,
-        old=before,
-        new=now,
-        **how.facts,
-    )
-    mark("LaunchConfigurations", row.pk)
-    mark("LaunchConfigurationVersions", kept.pk)
-
-
 def _standings(group: ProtectionGroup, wanted: Sequence[Wanted]) -> Any:
     standings = LaunchStanding.objects.filter(group=group)
     if all(each.server for each in wanted):
         return standings.filter(server__in=[each.key for each in wanted])
     return standings
-
-
-def _outdate(standings: Any) -> None:
-    """Nobody knows whether AWS holds the new settings before it was looked."""
-    standings.update(drift=DriftState.UNKNOWN, differences=[], message=_OUTDATED)

@@ -27,7 +27,7 @@ from protection.rules.launch import Problem
 
 IN_A_REQUEST = 5.0  # seconds that a person may be kept waiting for AWS
 NOT_ASKED = "AWS_API_ERROR"
-_THREADS = 4
+_THREADS = 8
 _INTO = "launchIntoInstanceProperties"
 _LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
 

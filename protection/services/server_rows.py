@@ -162,8 +162,8 @@ def _moved(differing: Sequence[SourceServer]) -> list[SourceServer]:
 
 
 def _remove(gone: Sequence[UUID]) -> list[UUID]:
-    """Delete what DRS no longer lists. What somebody named stays, and says that it is gone: a server
-    of a group, and one with launch settings of its own.
+    """Delete what DRS no longer lists. What somebody named stays, and says that it is gone: a
+    server of a group, and one with launch settings of its own.
     """
     if not gone:
         return []

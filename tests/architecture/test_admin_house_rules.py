@@ -32,6 +32,8 @@ BEYOND_SEEING = {
     "gate",
     "password",
     "restore",
+    "launch_edit",
+    "launch_bulk",
 }
 DENIED = {302, 403, 404}
 
@@ -44,7 +46,7 @@ def pages_of(page: PortalAdmin) -> list[tuple[str, str]]:
 
 
 def address(short: str, full: str, obj) -> str:
-    if short in {"changelist", "add"}:
+    if short in {"changelist", "add", "installation"}:
         return reverse(f"admin:{full}")
     if short == "run":
         return reverse(f"admin:{full}", args=["INVENTORY"])
@@ -130,6 +132,7 @@ def test_only_what_the_portal_registers_has_pages():
         "auth.group",
         "auth.user",
         "django_celery_beat.periodictask",
+        "protection.launchsettings",
         "protection.protectiongroup",
         "protection.recoveryinstance",
         "protection.sourceserver",

@@ -14,8 +14,8 @@ from audit.models import AuditRecord
 from audit.services import record
 from drportal.actor import SCHEDULE
 from drportal.mirror.models import OutboxEntry
-from protection.choices import SyncState
-from protection.models import TagSyncSettings
+from protection.choices import SettingsLevel, SyncState
+from protection.models import LaunchSettings, TagSyncSettings
 from recovery.models import Execution, JobWatch
 from recovery.states import (
     ExecutionState,
@@ -87,6 +87,9 @@ def estate() -> Estate:
         group,
         plan,
         execution,
+        LaunchSettings.objects.create(
+            level=SettingsLevel.GROUP, group=group, values={"copyTags": True}
+        ),
         SyncRunFactory.create(),
         RecoveryInstanceFactory.create(account=account),
         TagSyncSettings.objects.get_or_create(pk=1)[0],

@@ -354,3 +354,46 @@ def test_the_job_may_name_the_instance(aws: InProcess) -> None:
     world.settings.launch_job_names_instance = True
     [participant] = job(drs, started["jobID"])["participatingServers"]
     assert participant["recoveryInstanceID"].startswith("i-")
+
+
+def test_a_version_inherits_what_it_does_not_name(aws: InProcess) -> None:
+    aws.load(healthy(1))
+    new_default_version(aws, {"Monitoring": {"Enabled": True}, "UserData": "aGVsbG8="})
+    new_default_version(aws, {"NetworkInterfaces": [{"DeviceIndex": 0, "Description": "mine"}]})
+    [server_id] = ids(aws.drs())
+    found = aws.drs().get_launch_configuration(sourceServerID=server_id)
+    [version] = aws.client("ec2").describe_launch_template_versions(
+        LaunchTemplateId=found["ec2LaunchTemplateID"], Versions=["$Default"]
+    )["LaunchTemplateVersions"]
+    data = version["LaunchTemplateData"]
+    assert (data["Monitoring"], data["UserData"]) == ({"Enabled": True}, "aGVsbG8=")
+    assert data["NetworkInterfaces"] == [{"DeviceIndex": 0, "Description": "mine"}]
+    assert {each["ResourceType"] for each in data["TagSpecifications"]} == {"instance", "volume"}
+
+
+def test_monitoring_credits_and_a_public_address_come_from_the_template(aws: InProcess) -> None:
+    aws.load(healthy(1, instanceType="t3.large"))
+    new_default_version(
+        aws,
+        {
+            "Monitoring": {"Enabled": True},
+            "CreditSpecification": {"CpuCredits": "unlimited"},
+            "EbsOptimized": True,
+            "NetworkInterfaces": [{"DeviceIndex": 0, "AssociatePublicIpAddress": True}],
+        },
+    )
+    instance = launched(aws)
+    assert instance["Monitoring"]["State"] == "enabled"
+    assert instance["PublicIpAddress"]
+    assert instance["EbsOptimized"] is False  # DRS ignores it (DRS launch-template synchronizer)
+    [spent] = aws.client("ec2").describe_instance_credit_specifications(
+        InstanceIds=[instance["InstanceId"]]
+    )["InstanceCreditSpecifications"]
+    assert spent["CpuCredits"] == "unlimited"
+
+
+def test_security_groups_beside_an_interface_fail_the_launch(aws: InProcess) -> None:
+    aws.load(healthy(1))
+    default = aws.client("ec2").describe_security_groups()["SecurityGroups"][0]["GroupId"]
+    new_default_version(aws, {"SecurityGroupIds": [default], "NetworkInterfaces": [{}]})
+    assert "InvalidParameterCombination" in raw_error(aws)

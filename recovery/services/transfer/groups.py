@@ -8,6 +8,7 @@ from protection.choices import Combination, SettingsLevel
 from protection.models import LaunchSettings, ProtectionGroup, TargetAccount
 from protection.selectors import launch_levels, servers_chosen
 from protection.services import groups, launch_settings
+from protection.services.launch_installation import set_for_installation
 from recovery import configuration
 from recovery.services.transfer.outcome import Fate
 from recovery.services.transfer.part import Part
@@ -21,9 +22,7 @@ def installation(part: Part) -> Fate:
     if left is not None:
         return left
     row = LaunchSettings.objects.filter(level=SettingsLevel.INSTALLATION).first()
-    launch_settings.set_for_installation(
-        part.entry, version=row.version if row else 0, actor=part.actor
-    )
+    set_for_installation(part.entry, version=row.version if row else 0, actor=part.actor)
     return Fate.UPDATED if there else Fate.CREATED
 
 
