@@ -40,7 +40,7 @@ from recovery.selectors import existing_instances, plans_for, unseen_groups, wit
 from recovery.services import plan_checks, plans
 from recovery.services.plan_differences import differences
 from recovery.services.plan_documents import document, spec_in, spec_of
-from recovery.services.plan_rules import PlanSpec, unknown_group
+from recovery.services.plan_rules import PlanSpec, unseen_complaints
 
 
 class PlanViewSet(RecordedViewSet):
@@ -263,12 +263,6 @@ class PlanViewSet(RecordedViewSet):
 
     def _must_see_groups(self, waves: Any) -> None:
         """What one may not see is as unknown as what is not there."""
-        unseen = self._unseen(waves)
-        errors = [
-            unknown_group(place, group_id)
-            for place, wave in enumerate(waves)
-            for group_id in wave.group_ids
-            if group_id in unseen
-        ]
+        errors = unseen_complaints(waves, self._unseen(waves))
         if errors:
             raise invalid_plan(errors)

@@ -109,12 +109,7 @@ def check(
     `unseen` are groups that `user` may not see: to them, these are not there. Of executions that
     they may not see they learn only that a server is held.
     """
-    hidden = [
-        plan_rules.unknown_group(place, group_id)
-        for place, wave in enumerate(said.waves)
-        for group_id in wave.group_ids
-        if group_id in unseen
-    ]
+    hidden = plan_rules.unseen_complaints(said.waves, unseen)
     errors = hidden or plan_rules.complaints(said)
     findings = [_of_complaint(complaint) for complaint in errors]
     findings += _name_taken(said, plan)

@@ -28,6 +28,9 @@ BEYOND_SEEING = {
     "delete",
     "share",
     "start",
+    "copy",
+    "restore_version",
+    "restore",
     "cancel",
     "gate",
     "password",
@@ -46,7 +49,13 @@ def pages_of(page: PortalAdmin) -> list[tuple[str, str]]:
 def address(short: str, full: str, obj) -> str:
     if short in {"changelist", "add", "run"}:
         return reverse(f"admin:{full}")
-    more: dict[str, list[str | int]] = {"start": ["drill"], "gate": [1], "restore": [1]}
+    more: dict[str, list[str | int]] = {
+        "start": ["drill"],
+        "gate": [1],
+        "restore": [1],
+        "version": [1],
+        "restore_version": [1, 1],
+    }
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 
