@@ -77,8 +77,9 @@ class RecoveryPlanAdmin(RecordedAdmin):
         return plans_for(user)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        found: QuerySet[Any] = with_latest(self.visible_to(request.user))
-        return found.annotate(wave_total=Count("waves"))
+        plans_seen = with_latest(self.visible_to(request.user))
+        counted: QuerySet[Any] = plans_seen.annotate(wave_total=Count("waves"))
+        return counted
 
     @override
     def prepare(self, request: HttpRequest, rows: list[Any]) -> None:

@@ -6,7 +6,15 @@ import pytest
 
 from drportal.mirror.projections import all_projections
 from protection.models import AccountRegion, ProtectionGroup, SourceServer, TargetAccount
-from recovery.models import Execution, LaunchJob, PlanWave, RecoveryPlan, Wave, WaveServer
+from recovery.models import (
+    Execution,
+    LaunchJob,
+    PlanWave,
+    PlanWaveGroup,
+    RecoveryPlan,
+    Wave,
+    WaveServer,
+)
 from tests.factories.protection import ProtectionGroupFactory
 from tests.factories.recovery import (
     ExecutionFactory,
@@ -28,6 +36,7 @@ LEFT_OUT = {
     ProtectionGroup: set(),
     RecoveryPlan: set(),
     PlanWave: {"id", "plan"},  # it has no life of its own: a plan's waves are made anew
+    PlanWaveGroup: {"id"},
     Execution: {"message"},  # what keeps the running engine from going on
     Wave: set(),
     WaveServer: {"execution", "wave"},  # the item is the wave's
