@@ -32,8 +32,10 @@ NOBODY = AnonymousUser()
 def held(count=1, **more):
     """A group of so many ready servers."""
     account = more.pop("account", None) or TargetAccountFactory.create()
-    servers = SourceServerFactory.create_batch(count, account=account, **more)
-    region = servers[0].region if servers else "us-east-1"
+    servers = [SourceServerFactory.create(account=account, **more)]
+    rest = SourceServerFactory.build_batch(count - 1, account=account, **more)
+    servers += SourceServer.objects.bulk_create(rest)
+    region = servers[0].region
     return ProtectionGroupFactory.create(account=account, region=region, servers=servers)
 
 

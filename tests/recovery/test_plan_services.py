@@ -266,9 +266,7 @@ def test_a_copy_says_the_same_and_begins_anew(group, servers):
     assert (copied.name, copied.version, copied.versions.count()) == ("Copy", 1, 1)
     assert copied.pk != plan.pk
     assert spec_of(copied) == replace(spec_of(plan), name="Copy")
-    assert AuditRecord.objects.get(event="recovery.plan.copied").facts["copy_of"] == str(
-        plan.pk
-    )
+    assert AuditRecord.objects.get(event="recovery.plan.copied").facts["copy_of"] == str(plan.pk)
 
 
 def test_a_copy_needs_a_name_of_its_own_and_the_servers_that_it_names(group, servers):
