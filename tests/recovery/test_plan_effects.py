@@ -141,7 +141,7 @@ def timed(groups, **more):
     )
 
 
-def until_the_timer(driver, execution) -> Wave:
+def until_the_timer(driver, execution):
     def started(_):
         return execution.waves.filter(wait_until__isnull=False).exists()
 

@@ -97,7 +97,7 @@ def test_a_timer_is_not_started_before_the_wave_could_start():
 
 
 def test_the_gate_comes_first_and_then_the_timer():
-    gated = {"gate": True, "waits": True}
+    gated: dict[str, Any] = {"gate": True, "waits": True}
     assert next_steps(running(wave(**gated))) == [steps.ReachGate(1)]
     at_gate = wave(1, WaveState.WAITING, **gated)
     assert next_steps(running(at_gate)) == [steps.Pause()]
