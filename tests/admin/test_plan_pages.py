@@ -187,20 +187,20 @@ def test_a_version_is_compared_and_restored_once_that_is_confirmed(root, edited)
     first = page(root, "version", edited.pk, 1)
     assert "There was nothing before it." in first
     assert all(word in first for word in ("owner", "first", "second"))
-    assert link("restore", edited.pk, 1, 2) in first
-    assert link("restore", edited.pk, 2, 2) not in page(root, "version", edited.pk, 2)
-    asked = page(root, "restore", edited.pk, 1, 2)
+    assert link("restore_version", edited.pk, 1, 2) in first
+    assert link("restore_version", edited.pk, 2, 2) not in page(root, "version", edited.pk, 2)
+    asked = page(root, "restore_version", edited.pk, 1, 2)
     assert all(word in asked for word in ("owner", "first", "second"))
     edited.refresh_from_db()
     assert edited.version == 2
-    answer = root.post(link("restore", edited.pk, 1, 2))
+    answer = root.post(link("restore_version", edited.pk, 1, 2))
     assert answer["Location"] == link("change", edited.pk)
     edited.refresh_from_db()
     assert (edited.owner, edited.version) == ("first", 3)
 
 
 def test_a_plan_that_changed_since_one_looked_is_not_restored(root, edited):
-    answer = root.post(link("restore", edited.pk, 1, 1))
+    answer = root.post(link("restore_version", edited.pk, 1, 1))
     assert "was changed meanwhile" in answer.content.decode()
     edited.refresh_from_db()
     assert (edited.owner, edited.version) == ("second", 2)
@@ -209,13 +209,13 @@ def test_a_plan_that_changed_since_one_looked_is_not_restored(root, edited):
 @pytest.mark.parametrize("number", [9, 0])
 def test_there_is_no_page_of_a_version_that_was_not(root, edited, number):
     assert root.get(link("version", edited.pk, number)).status_code == 404
-    assert root.post(link("restore", edited.pk, number, 2)).status_code == 404
+    assert root.post(link("restore_version", edited.pk, number, 2)).status_code == 404
 
 
 def test_restoring_needs_the_permission_to_change(person, browser, edited):
     grant(person, "recovery.view_recoveryplan", on=edited)
     assert "Restore this version" not in page(browser, "version", edited.pk, 1)
-    assert browser.post(link("restore", edited.pk, 1, 2)).status_code == 403
+    assert browser.post(link("restore_version", edited.pk, 1, 2)).status_code == 403
     edited.refresh_from_db()
     assert edited.version == 2
 
@@ -225,7 +225,7 @@ def test_restoring_brings_in_no_group_that_one_does_not_see(person, browser, gro
     plan = plans.create(name="Plan", waves=[WaveSpec("W", (hidden.pk,))], actor=PERSON)
     plans.edit(plan, name="Plan", waves=[WaveSpec("W", (group.pk,))], actor=PERSON)
     grant(person, "recovery.view_recoveryplan", "recovery.change_recoveryplan", on=plan)
-    answer = browser.post(link("restore", plan.pk, 1, 2))
+    answer = browser.post(link("restore_version", plan.pk, 1, 2))
     assert "There is no protection group" in answer.content.decode()
     plan.refresh_from_db()
     assert plan.version == 2

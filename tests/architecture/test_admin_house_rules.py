@@ -30,7 +30,6 @@ BEYOND_SEEING = {
     "start",
     "copy",
     "restore_version",
-    "restore",
     "cancel",
     "gate",
     "password",
