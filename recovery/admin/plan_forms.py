@@ -13,7 +13,7 @@ from django.http import QueryDict
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.widgets import Tone
 from drportal.errors import DomainError, InvalidInput
-from protection.admin.groups import tags_in
+from protection.admin.group_forms import tags_in
 from protection.models import SourceServer
 from recovery.admin.drawing import Box, drawing
 from recovery.admin.wave_drafts import Draft, drafts_in, drafts_of, rearranged
