@@ -67,6 +67,7 @@ class WaveCard:
 
     wave: Wave
     badge: SafeString
+    label: str
     tone: Tone
     bar: SafeString
     after: str
@@ -145,17 +146,22 @@ def _watches(waves: Any) -> dict[tuple[Any, str], JobWatch]:
 def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], JobWatch]) -> WaveCard:
     state = WaveState(wave.state)
     servers = [_server_line(server) for server in wave.servers.all()]
-    # What ended well without some server is not wholly good.
+    # A gate that is open is not waited at, and what ended well without some server is not wholly
+    # good.
+    timed = wave.wait_until is not None and state in {WaveState.PENDING, WaveState.WAITING}
     lacking = state == WaveState.COMPLETED and any(row.server.state in _BAD for row in servers)
-    tone = Tone.UNSURE if lacking else tones.WAVE_TONES[state]
+    tone, label = tones.WAVE_TONES[state], state.label
+    if timed:
+        tone, label = Tone.WAIT, "Waiting for its timer"
+    elif lacking:
+        tone, label = Tone.UNSURE, f"{state.label}, not all launched"
     after = ", ".join(
         f"{position} {waves[position].name}" for position in wave.depends_on if position in waves
     )
     return WaveCard(
         wave=wave,
-        badge=badge(f"{state.label}, not all launched", tone)
-        if lacking
-        else tones.wave_badge(state),
+        badge=badge(label, tone),
+        label=label,
         tone=tone,
         bar=bar(line.server.state for line in servers),
         after=after,
@@ -204,8 +210,7 @@ def _job_line(job: LaunchJob, watch: JobWatch | None) -> JobLine:
 
 def _box(card: WaveCard) -> Box:
     wave = card.wave
-    label = WaveState(wave.state).label
-    return Box(wave.position, wave.name, label, card.tone, tuple(wave.depends_on))
+    return Box(wave.position, wave.name, card.label, card.tone, tuple(wave.depends_on))
 
 
 def _due_by(execution: Execution) -> str:

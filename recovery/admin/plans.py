@@ -254,7 +254,8 @@ class RecoveryPlanAdmin(RecordedAdmin):
         if form.checked:
             checked = plan_checks.check(form.spec(), plan=obj, user=request.user)
             found = lines(checked.of_whole)
-            for wave, look in zip(form.waves, checked.waves, strict=True):
+            # Of more waves than a plan may have, none is looked at.
+            for wave, look in zip(form.waves, checked.waves, strict=False):
                 wave.look, wave.findings = look, lines(look.findings)
         return {"graph": form.graph(), "findings": found, "checked": form.checked}
 

@@ -295,6 +295,12 @@ def test_the_page_of_an_execution_shows_timers_optional_servers_and_the_deadline
     at = reverse("admin:recovery_execution_change", args=[execution.pk])
     shown = root.get(at).content.decode()
     assert f"Timer: waits until {until:%H:%M:%S} UTC" in shown
+    assert shown.count("Waiting for its timer") >= 1
+    execution.waves.filter(position=2).update(state=WaveState.WAITING, gate=True)
+    execution.waves.filter(position=2).update(gate_opened_at=timezone.now())
+    gated = root.get(at).content.decode()
+    assert "Waiting at its gate" not in gated
+    assert "Waiting for its timer" in gated
     assert "Timer: waits 7 min once it could start" in shown
     assert "Completed, not all launched" in shown
     assert "spare (optional)" in shown

@@ -73,6 +73,12 @@ def test_what_keeps_it_from_being_saved_is_an_error_at_its_wave():
     assert not checked.savable
 
 
+def test_of_more_waves_than_a_plan_may_have_only_that_is_said():
+    checked = found(*[wave(held())] * 51)
+    assert (None, "too_many") in codes(checked)
+    assert checked.waves == ()
+
+
 def test_a_circle_is_about_the_whole():
     checked = found(wave(held(), depends_on=(2,)), wave(held(), depends_on=(1,)))
     (row,) = checked.of_whole
