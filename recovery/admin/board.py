@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from drportal.adminkit.widgets import Share, Tone, age, lapse, progress, span
+from drportal.adminkit.widgets import Share, Tone, age, badge, lapse, progress, span
 from recovery.admin import tones
 from recovery.admin.drawing import Box, drawing, in_order
 from recovery.models import Execution, JobWatch, LaunchJob, Wave, WaveServer
+from recovery.selectors import rto_deadline
 from recovery.states import EXECUTION, JobState, ServerState, WaveState
 
 _LATE = timedelta(seconds=15)  # beat looks every few seconds for what is due
@@ -47,6 +48,7 @@ class ServerLine:
     phase: str
     times: str
     facts_age: str
+    optional: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class WaveCard:
 
     wave: Wave
     badge: SafeString
+    label: str
     tone: Tone
     bar: SafeString
     after: str
@@ -72,6 +75,7 @@ class WaveCard:
     waits: bool
     gate_opens_at_once: bool
     open: bool
+    timer: str
     jobs: Sequence[JobLine]
     servers: Sequence[ServerLine]
 
@@ -87,6 +91,7 @@ class Board:
     lasted: str
     bar: SafeString
     graph: SafeString
+    due_by: str
     late: str
     silent: Sequence[str]
     waiting: Sequence[WaveCard]
@@ -108,7 +113,8 @@ def board(execution: Execution) -> Board:
         kind=tones.kind_badge(execution.kind),
         lasted=lapse(execution.started_at or execution.created_at, execution.finished_at),
         bar=bar(server.state for server in servers),
-        graph=drawing([_box(wave) for wave in waves.values()]),
+        graph=drawing([_box(card) for card in cards]),
+        due_by=_due_by(execution),
         late=_late(execution, watches.values()),
         silent=_silent(execution, watches),
         waiting=[card for card in cards if card.waits],
@@ -140,22 +146,45 @@ def _watches(waves: Any) -> dict[tuple[Any, str], JobWatch]:
 def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], JobWatch]) -> WaveCard:
     state = WaveState(wave.state)
     servers = [_server_line(server) for server in wave.servers.all()]
+    # A gate that is open is not waited at, and what ended well without some server is not wholly
+    # good.
+    timed = wave.wait_until is not None and state in {WaveState.PENDING, WaveState.WAITING}
+    lacking = state == WaveState.COMPLETED and any(row.server.state in _BAD for row in servers)
+    tone, label = tones.WAVE_TONES[state], state.label
+    if timed:
+        tone, label = Tone.WAIT, "Waiting for its timer"
+    elif lacking:
+        tone, label = Tone.UNSURE, f"{state.label}, not all launched"
     after = ", ".join(
         f"{position} {waves[position].name}" for position in wave.depends_on if position in waves
     )
     return WaveCard(
         wave=wave,
-        badge=tones.wave_badge(state),
-        tone=tones.WAVE_TONES[state],
+        badge=badge(label, tone),
+        label=label,
+        tone=tone,
         bar=bar(line.server.state for line in servers),
         after=after,
         lasted=lapse(wave.started_at, wave.finished_at),
         waits=state == WaveState.WAITING and wave.gate_opened_at is None,
         gate_opens_at_once=wave.gate_opened_at is not None and state == WaveState.WAITING,
-        open=state not in {WaveState.PENDING, WaveState.COMPLETED, WaveState.CANCELLED},
+        open=lacking or state not in {WaveState.PENDING, WaveState.COMPLETED, WaveState.CANCELLED},
+        timer=_timer(wave),
         jobs=[_job_line(job, watches.get((job.account_id, job.region))) for job in wave.jobs.all()],
         servers=servers,
     )
+
+
+def _timer(wave: Wave) -> str:
+    """How long a wave waits once it could start, and until when if it waits now."""
+    if not wave.wait:
+        return ""
+    lasts = span(wave.wait.total_seconds())
+    if wave.wait_until is None:
+        return f"Timer: waits {lasts} once it could start"
+    until = f"{wave.wait_until:%H:%M:%S} UTC"
+    waits = wave.state in {WaveState.PENDING, WaveState.WAITING}
+    return f"Timer: waits until {until}" if waits else f"Timer: {lasts}, until {until}"
 
 
 def _server_line(server: WaveServer) -> ServerLine:
@@ -166,6 +195,7 @@ def _server_line(server: WaveServer) -> ServerLine:
         phase=server.get_phase_display() if state in _UNDER_WAY else "",
         times=lapse(server.started_at, server.finished_at),
         facts_age=age(server.facts_at) if server.facts_at else "",
+        optional=not server.critical,
     )
 
 
@@ -178,10 +208,22 @@ def _job_line(job: LaunchJob, watch: JobWatch | None) -> JobLine:
     return JobLine(job, tones.job_badge(job.state), answered, trouble)
 
 
-def _box(wave: Wave) -> Box:
-    state = WaveState(wave.state)
-    tone = tones.WAVE_TONES[state]
-    return Box(wave.position, wave.name, state.label, tone, tuple(wave.depends_on))
+def _box(card: WaveCard) -> Box:
+    wave = card.wave
+    return Box(wave.position, wave.name, card.label, card.tone, tuple(wave.depends_on))
+
+
+def _due_by(execution: Execution) -> str:
+    """By when it is to have ended by its plan's RTO, and whether that was or is kept."""
+    deadline = rto_deadline(execution)
+    if deadline is None:
+        return ""
+    ended = execution.finished_at or timezone.now()
+    told = f"{deadline:%Y-%m-%d %H:%M:%S} UTC"
+    if ended > deadline:
+        return f"{told}, missed by {span((ended - deadline).total_seconds())}"
+    left = span((deadline - ended).total_seconds())
+    return f"{told}, {left} {'before' if execution.finished_at else 'left'}"
 
 
 def _late(execution: Execution, watches: Iterable[JobWatch]) -> str:

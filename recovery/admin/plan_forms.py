@@ -1,11 +1,8 @@
-"""The form of a recovery plan: its name, and a form per wave.
-
-Waves are added, removed and moved by buttons that send the whole form back without saving it.
-"""
+"""The form of a recovery plan: what it says beside its waves, and a form per wave."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,100 +13,98 @@ from django.http import QueryDict
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.widgets import Tone
 from drportal.errors import DomainError, InvalidInput
+from protection.admin.group_forms import tags_in
+from protection.models import SourceServer
 from recovery.admin.drawing import Box, drawing
+from recovery.admin.wave_drafts import Draft, drafts_in, drafts_of, rearranged
 from recovery.models import RecoveryPlan
-from recovery.services.plans import DEFAULT_LIMIT, MOST_WAVES, WaveSpec
+from recovery.selectors import servers_by_group
+from recovery.services.plans import GroupServers, PlanSpec, WaveSpec
 
 _PLACE = re.compile(r"waves\[(\d+)\]\.(\w+)")
 _FIELD = {"group_ids": "groups"}  # by the service's name for it
-_DEFAULT_MINUTES = int(DEFAULT_LIMIT.total_seconds() // 60)
+_MINUTE = timedelta(minutes=1)
+_MOST_MINUTES = 1_000_000  # the service says how many there may be; this is what can be counted
+_MOST_SERVERS = 300  # of a group on the form; those that are ticked are always there
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A wave as it is being typed: nothing about it need be right yet."""
-
-    name: str = ""
-    groups: tuple[str, ...] = ()
-    depends_on: tuple[int, ...] = ()
-    gate: bool = False
-    gate_instructions: str = ""
-    time_limit_minutes: str = str(_DEFAULT_MINUTES)
-
-
-def rearranged(drafts: Sequence[Draft], command: str) -> list[Draft]:
-    """The waves after "add", "remove-N", "up-N" or "down-N", N a position from 1.
-
-    What waited for a wave goes on waiting for that wave, wherever it is now; what waited for one
-    that is gone does not. A command that makes no sense changes nothing.
-    """
-    order = list(range(1, len(drafts) + 1))
-    what, _, number = command.partition("-")
-    position = int(number) if number.isdecimal() else 0
-    if what == "add" and len(drafts) < MOST_WAVES:
-        return [*drafts, Draft()]
-    if position not in order:
-        return list(drafts)
-    if what == "remove":
-        order.remove(position)
-    elif what == "up" and position > 1:
-        order[position - 2], order[position - 1] = order[position - 1], order[position - 2]
-    elif what == "down" and position < len(order):
-        order[position - 1], order[position] = order[position], order[position - 1]
-    places = {old: new for new, old in enumerate(order, start=1)}
-    return [
-        replace(
-            drafts[old - 1],
-            depends_on=tuple(places[need] for need in drafts[old - 1].depends_on if need in places),
-        )
-        for old in order
-    ]
-
-
-def drafts_of(plan: RecoveryPlan) -> list[Draft]:
-    """The waves of a plan. Two queries."""
-    return [
-        Draft(
-            name=wave.name,
-            groups=tuple(str(group.pk) for group in wave.groups.all()),
-            depends_on=tuple(wave.depends_on),
-            gate=wave.gate,
-            gate_instructions=wave.gate_instructions,
-            time_limit_minutes=str(int(wave.time_limit.total_seconds() // 60)),
-        )
-        for wave in plan.waves.order_by("position").prefetch_related("groups")
-    ]
-
-
-def drafts_in(data: QueryDict) -> list[Draft]:
-    """The waves that a form sent."""
-    count = data.get("waves", "")
-    return [
-        _draft_in(data, f"waves-{index}-")
-        for index in range(min(int(count) if count.isdecimal() else 0, MOST_WAVES + 1))
-    ]
-
-
-def _draft_in(data: QueryDict, prefix: str) -> Draft:
-    needs = data.getlist(f"{prefix}depends_on")
-    return Draft(
-        name=data.get(f"{prefix}name", ""),
-        groups=tuple(data.getlist(f"{prefix}groups")),
-        depends_on=tuple(int(need) for need in needs if need.isdecimal()),
-        gate=f"{prefix}gate" in data,
-        gate_instructions=data.get(f"{prefix}gate_instructions", ""),
-        time_limit_minutes=data.get(f"{prefix}time_limit_minutes", ""),
-    )
-
-
-class NameForm(PortalForm):
+class HeadForm(PortalForm):
     """What a plan says beside its waves."""
 
     name = forms.CharField(max_length=64)
+    owner = forms.CharField(max_length=255, required=False)
     description = forms.CharField(
         max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
+    rto_minutes = forms.IntegerField(
+        label="Recovery time objective (minutes)",
+        required=False,
+        min_value=1,
+        max_value=_MOST_MINUTES,
+        help_text="An execution's page shows by when it is to have ended.",
+    )
+    rpo_minutes = forms.IntegerField(
+        label="Recovery point objective (minutes)",
+        required=False,
+        min_value=1,
+        max_value=_MOST_MINUTES,
+        help_text="The checks name servers that are behind by more.",
+    )
+    notification_addresses = forms.CharField(
+        label="Notification addresses",
+        required=False,
+        help_text="One e-mail address a line. They are kept; nothing is sent to them yet.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    tags = forms.CharField(
+        required=False,
+        help_text="The plan's own tags: one key=value a line.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def clean_tags(self) -> dict[str, str]:
+        try:
+            return tags_in(self.cleaned_data["tags"])
+        except InvalidInput as error:
+            raise forms.ValidationError(error.detail) from error
+
+    def said(self) -> dict[str, Any]:
+        """What the service takes, of a valid form."""
+        said = self.cleaned_data
+        lines = map(str.strip, said["notification_addresses"].splitlines())
+        return {
+            "name": said["name"],
+            "owner": said["owner"],
+            "description": said["description"],
+            "rto": said["rto_minutes"] and said["rto_minutes"] * _MINUTE,
+            "rpo": said["rpo_minutes"] and said["rpo_minutes"] * _MINUTE,
+            "notification_addresses": tuple(filter(None, lines)),
+            "tags": said["tags"],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ServerChoice:
+    """A server of a group on the form of a wave. `gone`: the group no longer holds it."""
+
+    value: str
+    server_id: str
+    name: str
+    only: bool
+    optional: bool
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChoice:
+    """A group of a wave, with its servers to choose from."""
+
+    name: str
+    servers: Sequence[ServerChoice]
+    left_out: int
+    chosen: int
+    optional: int
 
 
 class WaveForm(PortalForm):
@@ -120,7 +115,22 @@ class WaveForm(PortalForm):
         label="Time limit (minutes)",
         help_text="After this the wave counts as timed out.",
         min_value=1,
+        max_value=_MOST_MINUTES,
         widget=forms.NumberInput(attrs={"min": 1}),
+    )
+    success_threshold = forms.IntegerField(
+        label="Success threshold (%)",
+        help_text="Ends well if every critical server was launched, and at least so many of all.",
+        min_value=1,
+        max_value=100,
+        widget=forms.NumberInput(attrs={"min": 1, "max": 100}),
+    )
+    wait_minutes = forms.IntegerField(
+        label="Timer (minutes)",
+        help_text="How long it waits once it could start, after its gate.",
+        min_value=0,
+        max_value=_MOST_MINUTES,
+        widget=forms.NumberInput(attrs={"min": 0}),
     )
     groups = forms.MultipleChoiceField(
         label="Protection groups", required=False, widget=forms.CheckboxSelectMultiple
@@ -142,11 +152,14 @@ class WaveForm(PortalForm):
     def __init__(
         self,
         *args: Any,
+        draft: Draft,
         groups: Sequence[tuple[str, str]],
         others: Sequence[tuple[int, str]],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.draft = draft
+        self.servers: list[GroupChoice] = []
         choosing: dict[str, Any] = self.fields
         choosing["groups"].choices = groups
         choosing["depends_on"].choices = others
@@ -162,8 +175,23 @@ class WaveForm(PortalForm):
             depends_on=tuple(said.get("depends_on", ())),
             gate=said["gate"],
             gate_instructions=said["gate_instructions"],
-            time_limit=timedelta(minutes=said["time_limit_minutes"]),
+            time_limit=said["time_limit_minutes"] * _MINUTE,
+            wait=said["wait_minutes"] * _MINUTE,
+            success_threshold=said["success_threshold"],
+            group_servers=tuple(
+                entry
+                for entry in map(self._servers_in, said["groups"])
+                if entry.server_ids or entry.optional_server_ids
+            ),
         )
+
+    def _servers_in(self, group: str) -> GroupServers:
+        """What is ticked of one group; of a group that is not in the wave nothing counts."""
+        only, optional = (
+            tuple(value.partition("/")[2] for value in ticked if value.startswith(f"{group}/"))
+            for ticked in (self.draft.only, self.draft.optional)
+        )
+        return GroupServers(UUID(group), only, optional)
 
 
 class PlanForm:
@@ -183,14 +211,13 @@ class PlanForm:
         sent = data if command in {"", "check"} else None
         if data is not None:
             self._drafts = rearranged(drafts_in(data), command)
-            self.head = NameForm(data) if sent is not None else NameForm.again(data)
+            self.head = HeadForm(data) if sent is not None else HeadForm.again(data)
         else:
             self._drafts = drafts_of(plan) if plan else [Draft()]
-            self.head = NameForm(initial=_head(plan))
+            self.head = HeadForm(initial=_head(plan))
         self._groups = groups
         self.waves = [self._wave(index, sent) for index in range(len(self._drafts))]
-        if command == "check":
-            self.is_valid()
+        self.checked = command == "check" and self.is_valid()
 
     def _wave(self, index: int, sent: QueryDict | None) -> WaveForm:
         draft = self._drafts[index]
@@ -202,6 +229,7 @@ class PlanForm:
         return WaveForm(
             sent,
             prefix=f"waves-{index}",
+            draft=draft,
             groups=self._groups,
             others=others,
             initial={
@@ -210,9 +238,23 @@ class PlanForm:
                 "depends_on": list(draft.depends_on),
                 "gate": draft.gate,
                 "gate_instructions": draft.gate_instructions,
+                "wait_minutes": draft.wait_minutes,
                 "time_limit_minutes": draft.time_limit_minutes,
+                "success_threshold": draft.success_threshold,
             },
         )
+
+    def offer_servers(self) -> None:
+        """Let each wave's form offer the servers of the groups that are ticked there."""
+        names = dict(self._groups)
+        ticked = {group for wave in self.waves for group in wave.draft.groups if group in names}
+        held = servers_by_group(UUID(group) for group in ticked)
+        for wave in self.waves:
+            wave.servers = [
+                _choice(group, names[group], held.get(UUID(group), ()), wave.draft)
+                for group in wave.draft.groups
+                if group in ticked
+            ]
 
     @property
     def errors(self) -> bool:
@@ -238,15 +280,15 @@ class PlanForm:
                 field = _FIELD.get(place[2], place[2])
                 self.waves[int(place[1])].complain(field, complaint["message"])
             else:
-                self.head.complain(complaint["field"], complaint["message"])
+                self.head.complain(complaint["field"].partition("[")[0], complaint["message"])
 
     def said(self) -> dict[str, Any]:
         """What the service takes, of a valid form."""
-        return {
-            "name": self.head.cleaned_data["name"],
-            "description": self.head.cleaned_data["description"],
-            "waves": [wave.spec() for wave in self.waves],
-        }
+        return {**self.head.said(), "waves": tuple(wave.spec() for wave in self.waves)}
+
+    def spec(self) -> PlanSpec:
+        """What the checks take, of a valid form."""
+        return PlanSpec(**self.said())
 
     def graph(self) -> str:
         """The waves as they are typed, drawn; an empty text while they form a circle."""
@@ -255,7 +297,11 @@ class PlanForm:
                 Box(
                     position,
                     draft.name or "unnamed",
-                    under(len(draft.groups), gate=draft.gate),
+                    under(
+                        len(draft.groups),
+                        gate=draft.gate,
+                        timer=draft.wait_minutes not in {"", "0"},
+                    ),
                     Tone.PLAIN,
                     draft.depends_on,
                 )
@@ -264,13 +310,51 @@ class PlanForm:
         )
 
 
-def under(groups: int, *, gate: bool) -> str:
+def under(groups: int, *, gate: bool, timer: bool) -> str:
     """The second line of a wave's box in a plan."""
     counted = f"{groups} group" + ("" if groups == 1 else "s")
-    return f"gate, then {counted}" if gate else counted
+    before = [word for word, is_there in (("gate", gate), ("timer", timer)) if is_there]
+    return ", ".join([*before, counted])
+
+
+def _choice(group: str, name: str, held: Sequence[SourceServer], draft: Draft) -> GroupChoice:
+    only, optional = (
+        {value.partition("/")[2] for value in ticked if value.startswith(f"{group}/")}
+        for ticked in (draft.only, draft.optional)
+    )
+    names: Mapping[str, str] = {server.server_id: server.name for server in held}
+    ticked = only | optional
+    shown = [pk for place, pk in enumerate(names) if place < _MOST_SERVERS or pk in ticked]
+    gone = sorted(ticked - names.keys())
+    return GroupChoice(
+        name=name,
+        servers=[
+            ServerChoice(
+                value=f"{group}/{pk}",
+                server_id=pk,
+                name=names.get(pk, "no longer in the group"),
+                only=pk in only,
+                optional=pk in optional,
+                gone=pk not in names,
+            )
+            for pk in [*gone, *shown]
+        ],
+        left_out=len(names) - len(shown),
+        chosen=len(only),
+        optional=len(optional),
+    )
 
 
 def _head(plan: RecoveryPlan | None) -> dict[str, Any]:
     if plan is None:
         return {}
-    return {"name": plan.name, "description": plan.description, "version": plan.version}
+    return {
+        "name": plan.name,
+        "owner": plan.owner,
+        "description": plan.description,
+        "rto_minutes": plan.rto // _MINUTE if plan.rto else None,
+        "rpo_minutes": plan.rpo // _MINUTE if plan.rpo else None,
+        "notification_addresses": "\n".join(plan.notification_addresses),
+        "tags": "\n".join(f"{key}={value}" for key, value in sorted(plan.tags.items())),
+        "version": plan.version,
+    }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
@@ -15,22 +16,39 @@ from drportal.access import Anybody
 from drportal.actor import Actor
 from drportal.adminkit import confirm, sharing
 from drportal.adminkit.base import PortalAdmin
+from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
-from drportal.adminkit.widgets import Tone, age
+from drportal.adminkit.widgets import Tone, age, badge
+from drportal.errors import DomainError
 from protection.admin.recorded import RecordedAdmin
 from protection.models import ProtectionGroup
 from protection.selectors import groups_for
-from recovery.admin import tones
+from recovery.admin import plan_versions, tones
 from recovery.admin.drawing import Box, drawing
-from recovery.admin.outlook import outlook
+from recovery.admin.outlook import lines, outlook
+from recovery.admin.plan_filters import (
+    ConflictFilter,
+    LatestStateFilter,
+    PlanAccountFilter,
+    TagFilter,
+)
 from recovery.admin.plan_forms import PlanForm, under
-from recovery.models import Execution, RecoveryPlan
-from recovery.selectors import plans_for, with_counts
-from recovery.services import executions, plans
+from recovery.errors import invalid_plan
+from recovery.models import Execution, PlanVersion, RecoveryPlan
+from recovery.selectors import holds_by_plan, plans_for, unseen_groups, with_counts, with_latest
+from recovery.services import executions, plan_checks, plans
+from recovery.services.plan_documents import spec_in, spec_of
+from recovery.services.plan_rules import PlanSpec, unseen_complaints
 from recovery.states import Kind
 
 _LATEST = 10
 _ACTION = {Kind.DRILL: "drill", Kind.RECOVERY: "recover"}
+
+
+class CopyForm(PortalForm):
+    """What a copy is called."""
+
+    name = forms.CharField(label="Name of the copy", max_length=64)
 
 
 @admin.register(RecoveryPlan, site=site)
@@ -50,30 +68,48 @@ class RecoveryPlanAdmin(RecordedAdmin):
         ("delete_recoveryplan", "Delete"),
         ("share_recoveryplan", "Share"),
     )
-    list_display = ("name", "version", "wave_count", "latest", "updated_at")
-    search_fields = ("name", "description")
+    list_display = ("name", "version", "owner", "wave_count", "conflict", "latest", "updated_at")
+    list_filter = (PlanAccountFilter, TagFilter, ConflictFilter, LatestStateFilter)
+    search_fields = ("name", "description", "owner")
     ordering = ("name", "id")
 
     def visible_to(self, user: Anybody) -> QuerySet[RecoveryPlan]:
         return plans_for(user)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[RecoveryPlan]:
-        return self.visible_to(request.user).annotate(wave_total=Count("waves"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        plans_seen = with_latest(self.visible_to(request.user))
+        counted: QuerySet[Any] = plans_seen.annotate(wave_total=Count("waves"))
+        return counted
 
     @override
     def prepare(self, request: HttpRequest, rows: list[Any]) -> None:
         newest = Execution.objects.filter(plan__in=[row.pk for row in rows])
         newest = newest.order_by("plan_id", "-created_at", "id").distinct("plan_id")
         found = {execution.plan_id: execution for execution in newest}
+        holds = holds_by_plan([row.pk for row in rows])
         for row in rows:
             row.newest = found.get(row.pk)
+            row.holds = holds.get(row.pk, [])
 
     def more_urls(self) -> list[URLPattern]:
-        return [self.url("<str:object_id>/start/<str:kind>/", self.start_view, "start")]
+        version = "<str:object_id>/versions/<int:number>/"
+        return [
+            self.url("<str:object_id>/start/<str:kind>/", self.start_view, "start"),
+            self.url("<str:object_id>/copy/", self.copy_view, "copy"),
+            self.url(version, self.version_view, "version"),
+            self.url(f"{version}restore/<int:current>/", self.restore_view, "restore_version"),
+        ]
 
     @admin.display(description="Waves")
     def wave_count(self, plan: Any) -> int:
         return int(plan.wave_total)
+
+    @admin.display(description="Held by others")
+    def conflict(self, plan: Any) -> str:
+        if not plan.holds:
+            return "no"
+        held = len({hold.server_id for hold in plan.holds})
+        return badge(f"{held} server" + ("" if held == 1 else "s"), Tone.WAIT)
 
     @admin.display(description="Latest execution")
     def latest(self, plan: Any) -> str:
@@ -107,7 +143,7 @@ class RecoveryPlanAdmin(RecordedAdmin):
         ]
         return {
             "graph": _graph(obj),
-            "outlook": outlook(obj),
+            "outlook": outlook(obj, request.user),
             "versions": obj.versions.order_by("-number")[:_LATEST],
             "executions": lines,
         }
@@ -120,6 +156,8 @@ class RecoveryPlanAdmin(RecordedAdmin):
         if self.may(request, "recover", obj):
             link = f"{self.link('change', obj).removesuffix('change/')}start/recovery/"
             buttons.append({"label": "Start a recovery", "link": link, "tone": "dr-danger"})
+        if self.has_add_permission(request):
+            buttons.append({"label": "Copy", "link": self.link("copy", obj), "name": "copy"})
         return buttons
 
     def start_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
@@ -142,7 +180,66 @@ class RecoveryPlanAdmin(RecordedAdmin):
             self.message_user(request, f"The {execution} was started.", messages.SUCCESS)
             return HttpResponseRedirect(self._executions().link("change", execution))
 
-        return confirm.confirm(self, request, plan, _question(plan, chosen), act)
+        return confirm.confirm(self, request, plan, _question(plan, chosen, request.user), act)
+
+    # Versions, and copies.
+
+    def version_view(self, request: HttpRequest, object_id: str, number: int) -> HttpResponse:
+        """What a plan said at one time, what was different before, and what is now."""
+        plan = self.found(request, object_id)
+        version = _version(plan, number)
+        context = plan_versions.version_context(plan, version)
+        may_restore = self.has_change_permission(request, plan) and not context["is_latest"]
+        title = f"Version {number} of {plan}"
+        return self.render(
+            request,
+            "recovery/plan_version.html",
+            obj=plan,
+            title=title,
+            may_restore=may_restore,
+            **context,
+        )
+
+    def restore_view(
+        self, request: HttpRequest, object_id: str, number: int, current: int
+    ) -> HttpResponse:
+        """Ask, then let the plan, which was at version `current` when that was asked for, say
+        again what version `number` said.
+        """
+        plan = self.found(request, object_id, "change")
+        version = _version(plan, number)
+
+        def act(_: dict[str, Any]) -> HttpResponse:
+            _must_see_groups(request, spec_in(version.document), kept_by=plan)
+            plans.restore(plan, number, version=current, actor=self.actor(request))
+            self.message_user(request, f"Version {number} was restored.", messages.SUCCESS)
+            return HttpResponseRedirect(self.link("change", plan))
+
+        return confirm.confirm(self, request, plan, plan_versions.question(plan, version), act)
+
+    def copy_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The form of a copy: its name."""
+        plan = self.found(request, object_id, "add_like")
+        form = CopyForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                _must_see_groups(request, spec_of(plan))
+                name = form.cleaned_data["name"]
+                copied = plans.copy(plan, name=name, actor=self.actor(request))
+            except DomainError as error:
+                self.refused(request, code=error.code, detail=error.detail, obj=plan)
+                form.refuse(error)
+            else:
+                self.message_user(request, f"{copied} was made.", messages.SUCCESS)
+                return HttpResponseRedirect(self.link("change", copied))
+        title, back = f"Copy {plan}", self.link("change", plan)
+        return self.render(
+            request, "admin/portal/form.html", obj=plan, title=title, form=form, back=back
+        )
+
+    def has_add_like_permission(self, request: HttpRequest, _: RecoveryPlan) -> bool:
+        """May the person make another plan like this one?"""
+        return self.has_add_permission(request)
 
     # Forms.
 
@@ -152,7 +249,15 @@ class RecoveryPlanAdmin(RecordedAdmin):
 
     @override
     def form_context(self, request: HttpRequest, form: Any, obj: Any) -> dict[str, Any]:
-        return {"graph": form.graph()}
+        form.offer_servers()
+        found = []
+        if form.checked:
+            checked = plan_checks.check(form.spec(), plan=obj, user=request.user)
+            found = lines(checked.of_whole)
+            # Of more waves than a plan may have, none is looked at.
+            for wave, look in zip(form.waves, checked.waves, strict=False):
+                wave.look, wave.findings = look, lines(look.findings)
+        return {"graph": form.graph(), "findings": found, "checked": form.checked}
 
     def save(self, request: HttpRequest, form: Any, obj: RecoveryPlan | None) -> RecoveryPlan:
         actor = self.actor(request)
@@ -181,13 +286,33 @@ def _graph(plan: RecoveryPlan) -> str:
         Box(
             wave.position,
             wave.name,
-            under(wave.group_total, gate=wave.gate),
+            under(wave.group_total, gate=wave.gate, timer=bool(wave.wait)),
             Tone.PLAIN,
             tuple(wave.depends_on),
         )
         for wave in waves
     ]
     return drawing(boxes)
+
+
+def _version(plan: RecoveryPlan, number: int) -> PlanVersion:
+    found = plan.versions.filter(number=number).first()
+    if found is None:
+        raise Http404("The plan has no such version.")
+    return found
+
+
+def _must_see_groups(
+    request: HttpRequest, said: PlanSpec, *, kept_by: RecoveryPlan | None = None
+) -> None:
+    """Groups that one does not see stay in a plan, but no others come in."""
+    named = {group_id for wave in said.waves for group_id in wave.group_ids}
+    unseen = unseen_groups(request.user, named)
+    if kept_by is not None:
+        unseen -= {group_id for wave in spec_of(kept_by).waves for group_id in wave.group_ids}
+    complaints = unseen_complaints(said.waves, unseen)
+    if complaints:
+        raise invalid_plan(complaints)
 
 
 def _groups(request: HttpRequest, plan: RecoveryPlan | None) -> list[tuple[str, str]]:
@@ -202,7 +327,7 @@ def _groups(request: HttpRequest, plan: RecoveryPlan | None) -> list[tuple[str, 
     ]
 
 
-def _question(plan: RecoveryPlan, kind: Kind) -> confirm.Question:
+def _question(plan: RecoveryPlan, kind: Kind, user: Anybody) -> confirm.Question:
     real = kind == Kind.RECOVERY
     text = (
         "This is a REAL RECOVERY: it launches the servers below for production."
@@ -218,5 +343,5 @@ def _question(plan: RecoveryPlan, kind: Kind) -> confirm.Question:
         typed_label="Type the plan's name to confirm",
         reason="Reason",
         template="recovery/start.html",
-        context={"outlook": outlook(plan), "kind": tones.kind_badge(kind)},
+        context={"outlook": outlook(plan, user), "kind": tones.kind_badge(kind)},
     )

@@ -54,12 +54,6 @@ def execution_badge(state: str) -> SafeString:
     return badge(known.label, _EXECUTION[known])
 
 
-def wave_badge(state: str) -> SafeString:
-    """How a wave stands."""
-    known = WaveState(state)
-    return badge(known.label, WAVE_TONES[known])
-
-
 def server_badge(state: str) -> SafeString:
     """What became of a server."""
     known = ServerState(state)

@@ -178,7 +178,7 @@ class ChecksOut(serializers.Serializer[Any]):
     waves = WaveLookOut(many=True)
 
 
-class InstanceOut(serializers.ModelSerializer[RecoveryInstance]):
+class ExistingInstanceOut(serializers.ModelSerializer[RecoveryInstance]):
     """A recovery instance that an earlier launch left behind."""
 
     account_id = serializers.CharField(source="account.account_id", read_only=True)
@@ -237,5 +237,5 @@ class ExistingOut(serializers.Serializer[Any]):
         help_text="Those that are known; where a place is not known, there may be more. "
         "Null with `hasExistingInstances`.",
     )
-    existingInstances = InstanceOut(many=True)  # noqa: N815  # as above
+    existingInstances = ExistingInstanceOut(many=True)  # noqa: N815  # as above
     places = InstancesPlaceOut(many=True)

@@ -140,13 +140,13 @@ class PlanDraft(PlanIn):
     plan_id = Id(required=False, help_text="The plan that this is a draft of, if there is one.")
 
 
-class CopyIn(StrictSerializer):
+class PlanCopyIn(StrictSerializer):
     """The name of the copy."""
 
     name = Text(allow_blank=True)
 
 
-class RestoreIn(StrictSerializer):
+class PlanRestoreIn(StrictSerializer):
     """The version that is to be again."""
 
     number = Whole(min_value=1, help_text="The version whose words the plan is to say again.")

@@ -19,13 +19,13 @@ from recovery.api.execution_serializers import ExecutionOut
 from recovery.api.filters import PlanFilters
 from recovery.api.plan_answers import ChecksOut, ExistingOut, PlanRow, surroundings
 from recovery.api.plan_serializers import (
-    CopyIn,
+    PlanCopyIn,
     PlanDraft,
     PlanEdit,
     PlanIn,
     PlanOut,
     PlanPatch,
-    RestoreIn,
+    PlanRestoreIn,
     VersionDetail,
     VersionOut,
     facts,
@@ -40,7 +40,7 @@ from recovery.selectors import existing_instances, plans_for, unseen_groups, wit
 from recovery.services import plan_checks, plans
 from recovery.services.plan_differences import differences
 from recovery.services.plan_documents import document, spec_in, spec_of
-from recovery.services.plan_rules import PlanSpec, unknown_group
+from recovery.services.plan_rules import PlanSpec, unseen_complaints
 
 
 class PlanViewSet(RecordedViewSet):
@@ -130,23 +130,23 @@ class PlanViewSet(RecordedViewSet):
         plans.delete(self.the_object(), actor=self.actor)
         return Response(status=204)
 
-    @extend_schema(request=CopyIn, responses={201: PlanOut})
+    @extend_schema(request=PlanCopyIn, responses={201: PlanOut})
     @action(detail=True, methods=["post"])
     def copy(self, _: Request, **__: str) -> Response:
         """Make a plan that says the same, under another name. It begins at version 1."""
         plan = self.the_object()
-        wanted = self.taken(CopyIn)
+        wanted = self.taken(PlanCopyIn)
         self._must_see_groups(spec_of(plan).waves)
         return self._made(plans.copy(plan, name=wanted["name"], actor=self.actor))
 
-    @extend_schema(request=RestoreIn)
+    @extend_schema(request=PlanRestoreIn)
     @action(detail=True, methods=["post"])
     def restore(self, _: Request, **__: str) -> Response:
         """Let the plan say again what one of its versions said. That makes a new version, and is
         checked like any other change.
         """
         plan = self.the_object()
-        wanted = self.taken(RestoreIn)
+        wanted = self.taken(PlanRestoreIn)
         number = wanted["number"]
         self._must_see_groups(spec_in(self._version(plan, number).document).waves)
         version = wanted.get("version")
@@ -263,12 +263,6 @@ class PlanViewSet(RecordedViewSet):
 
     def _must_see_groups(self, waves: Any) -> None:
         """What one may not see is as unknown as what is not there."""
-        unseen = self._unseen(waves)
-        errors = [
-            unknown_group(place, group_id)
-            for place, wave in enumerate(waves)
-            for group_id in wave.group_ids
-            if group_id in unseen
-        ]
+        errors = unseen_complaints(waves, self._unseen(waves))
         if errors:
             raise invalid_plan(errors)

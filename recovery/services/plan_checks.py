@@ -77,6 +77,7 @@ class _Facts:
     groups: Mapping[UUID, ProtectionGroup]
     held: Mapping[UUID, Sequence[SourceServer]]
     launched: Mapping[int, Sequence[SourceServer]]
+    times: Mapping[SourceServer, int]
     verdicts: Mapping[UUID, Verdict]
     holders: Mapping[tuple[str, str, str], Execution]
     seen: Collection[UUID]
@@ -109,15 +110,12 @@ def check(
     `unseen` are groups that `user` may not see: to them, these are not there. Of executions that
     they may not see they learn only that a server is held.
     """
-    hidden = [
-        plan_rules.unknown_group(place, group_id)
-        for place, wave in enumerate(said.waves)
-        for group_id in wave.group_ids
-        if group_id in unseen
-    ]
+    hidden = plan_rules.unseen_complaints(said.waves, unseen)
     errors = hidden or plan_rules.complaints(said)
     findings = [_of_complaint(complaint) for complaint in errors]
     findings += _name_taken(said, plan)
+    if len(said.waves) > plan_rules.MOST_WAVES:
+        return Checked(tuple(findings), (), ())  # nobody could start it, nor read on
     facts = _facts(said, plan, unseen, user)
     for position, wave in enumerate(said.waves, start=1):
         findings += _of_wave(position, wave, facts)
@@ -175,6 +173,7 @@ def _facts(
         groups=groups,
         held=held,
         launched=launched,
+        times=Counter(server for found in launched.values() for server in found),
         verdicts=verdicts,
         holders=held_now,
         seen=set(seen),
@@ -229,9 +228,8 @@ def _gone(wave: WaveSpec, facts: _Facts) -> Iterable[_Warning]:
 
 
 def _twice(position: int, facts: _Facts) -> Iterable[_Warning]:
-    times = Counter(server for found in facts.launched.values() for server in found)
     here = facts.launched[position]
-    twice = sorted({str(server) for server in here if times[server] > 1})
+    twice = sorted({str(server) for server in here if facts.times[server] > 1})
     if twice:
         message = f"Launched more than once by this plan, which cannot be started: {named(twice)}."
         yield "server_twice", message

@@ -180,15 +180,24 @@ def _group_complaints(waves: Sequence[WaveSpec]) -> Iterable[Complaint]:
         where = f"waves[{place}].group_ids"
         for group_id in wave.group_ids:
             if group_id not in known:
-                yield unknown_group(place, group_id)
+                yield _unknown_group(place, group_id)
             elif group_id in taken:
                 message = f"Group {group_id} is in the plan already."
                 yield _complaint(where, "group_twice", message)
             taken.add(group_id)
 
 
-def unknown_group(place: int, group_id: UUID) -> Complaint:
-    """The complaint about a group that is not there, or that the person may not see."""
+def unseen_complaints(waves: Sequence[WaveSpec], unseen: Collection[UUID]) -> list[Complaint]:
+    """About groups that the person may not see: those are as unknown as what is not there."""
+    return [
+        _unknown_group(place, group_id)
+        for place, wave in enumerate(waves)
+        for group_id in wave.group_ids
+        if group_id in unseen
+    ]
+
+
+def _unknown_group(place: int, group_id: UUID) -> Complaint:
     message = f"There is no protection group {group_id}."
     return _complaint(f"waves[{place}].group_ids", "unknown_group", message)
 

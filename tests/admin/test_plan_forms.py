@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drportal.errors import InvalidInput
-from recovery.admin.plan_forms import Draft, PlanForm, drafts_in, rearranged
+from recovery.admin.plan_forms import PlanForm
+from recovery.admin.wave_drafts import Draft, drafts_in, rearranged
 from recovery.errors import PlanNameTaken
 
 GROUP = "6f1c0f66-7c3e-4c0b-9f6b-0b9b1d2f3a4c"
@@ -71,7 +72,12 @@ def sent(*waves: dict[str, str | list[str]], **head: str) -> QueryDict:
     data = QueryDict(mutable=True)
     data.update({"name": "plan", "waves": str(len(waves)), **head})
     for index, fields in enumerate(waves):
-        defaults: dict[str, str | list[str]] = {"name": f"w{index}", "time_limit_minutes": "60"}
+        defaults: dict[str, str | list[str]] = {
+            "name": f"w{index}",
+            "time_limit_minutes": "60",
+            "wait_minutes": "0",
+            "success_threshold": "100",
+        }
         for name, value in (defaults | fields).items():
             data.setlist(f"waves-{index}-{name}", value if isinstance(value, list) else [value])
     return data

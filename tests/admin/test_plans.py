@@ -21,6 +21,8 @@ def sent(group, **more: object) -> dict[str, object]:
         "waves-0-name": "Databases",
         "waves-0-groups": [str(group.pk)],
         "waves-0-time_limit_minutes": "60",
+        "waves-0-wait_minutes": "0",
+        "waves-0-success_threshold": "100",
     } | more
 
 

@@ -28,6 +28,8 @@ BEYOND_SEEING = {
     "delete",
     "share",
     "start",
+    "copy",
+    "restore_version",
     "cancel",
     "gate",
     "password",
@@ -52,7 +54,13 @@ def address(short: str, full: str, obj) -> str:
         return reverse(f"admin:{full}", args=["INVENTORY"])
     if short == "export":
         return reverse(f"admin:{full}", args=["json"])
-    more: dict[str, list[str | int]] = {"start": ["drill"], "gate": [1], "restore": [1]}
+    more: dict[str, list[str | int]] = {
+        "start": ["drill"],
+        "gate": [1],
+        "restore": [1],
+        "version": [1],
+        "restore_version": [1, 1],
+    }
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 

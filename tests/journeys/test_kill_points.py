@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ POINTS = [
     "step.ReachGate",
     "step.Pause",
     "step.Finish",
+    "step.StartTimer",
 ]
 LONGEST_COST = 15.0
 
@@ -125,7 +127,9 @@ def _worker_answers() -> Any:
 
 
 def start(places, number: int) -> Execution:
-    """A drill of two waves, the second behind a gate, alone in its account and Region."""
+    """A drill of two waves, the second behind a gate and a timer, alone in its account and
+    Region.
+    """
     place = PLACES[number]
     account, region = places[place], place[1]
     tiers = [
@@ -140,7 +144,7 @@ def start(places, number: int) -> Execution:
     ]
     plan = plan_of(
         wave("Databases", tiers[0]),
-        wave("Web", tiers[1], depends_on=(1,), gate=True),
+        wave("Web", tiers[1], depends_on=(1,), gate=True, wait=timedelta(seconds=1)),
         name=f"Plan {number}",
     )
     return drill(plan)

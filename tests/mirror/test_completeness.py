@@ -26,6 +26,7 @@ from recovery.models import (
     LaunchJob,
     PlanVersion,
     PlanWave,
+    PlanWaveGroup,
     RecoveryPlan,
     Wave,
     WaveServer,
@@ -64,6 +65,7 @@ LEFT_OUT = {
     RecoveryPlan: set(),
     PlanVersion: set(),
     PlanWave: {"id", "plan"},  # it has no life of its own: a plan's waves are made anew
+    PlanWaveGroup: {"id"},
     # What keeps the running engine from going on, and that it was restored, which is ours to know.
     Execution: {"message", "restored_at"},
     Wave: set(),

@@ -34,6 +34,47 @@ def test_only_its_servers_decide_how_a_wave_ended(servers, overdue, expected):
     assert outcome.of_wave(servers, overdue=overdue) == expected
 
 
+@pytest.mark.parametrize(
+    ("critical", "optional", "threshold", "overdue", "expected"),
+    [
+        ([S.LAUNCHED], [S.FAILED], 50, False, WaveState.COMPLETED),
+        ([S.LAUNCHED], [S.FAILED], 51, False, WaveState.PARTIAL),
+        ([S.LAUNCHED], [S.FAILED], 100, False, WaveState.PARTIAL),
+        ([S.LAUNCHED] * 2, [S.SKIPPED], 66, False, WaveState.COMPLETED),
+        ([S.LAUNCHED] * 2, [S.SKIPPED], 67, False, WaveState.PARTIAL),
+        ([S.LAUNCHED] * 3, [S.UNKNOWN], 75, True, WaveState.COMPLETED),
+        ([S.LAUNCHED] * 3, [S.LAUNCHING], 76, True, WaveState.TIMED_OUT),
+        ([S.FAILED], [S.LAUNCHED] * 9, 1, False, WaveState.PARTIAL),
+        ([S.UNKNOWN], [S.LAUNCHED] * 9, 1, False, WaveState.PARTIAL),
+        ([S.LAUNCHED] * 9 + [S.FAILED], [], 50, False, WaveState.PARTIAL),
+        ([], [S.LAUNCHED, S.FAILED], 50, False, WaveState.COMPLETED),
+        ([], [S.FAILED, S.FAILED], 1, False, WaveState.FAILED),
+        ([], [], 1, False, WaveState.FAILED),
+    ],
+)
+def test_critical_servers_and_a_threshold(critical, optional, threshold, overdue, expected):
+    found = outcome.of_wave(critical, optional, threshold=threshold, overdue=overdue)
+    assert found == expected
+
+
+_STATES = st.lists(st.sampled_from(list(S)), max_size=6)
+
+
+@given(_STATES, _STATES, st.integers(1, 100), st.booleans())
+def test_a_wave_ends_well_by_its_rule_and_an_execution_only_wholly(
+    critical, optional, threshold, overdue
+):
+    servers = critical + optional
+    share = servers.count(S.LAUNCHED) / len(servers) if servers else 0
+    well = set(critical) <= {S.LAUNCHED} and share >= threshold / 100
+    found = outcome.of_wave(critical, optional, threshold=threshold, overdue=overdue)
+    assert (found == WaveState.COMPLETED) == well
+    if well:
+        ended = outcome.of_execution(servers, cancelled=False)
+        wholly = set(servers) == {S.LAUNCHED}
+        assert ended == (ExecutionState.COMPLETED if wholly else ExecutionState.PARTIAL)
+
+
 @given(st.lists(st.sampled_from(list(S)), max_size=6), st.booleans())
 def test_nothing_but_launched_servers_is_a_success(servers, overdue):
     good = bool(servers) and set(servers) == {S.LAUNCHED}

@@ -83,6 +83,68 @@ def test_a_paused_execution_goes_on_before_it_ends():
     assert next_steps(running(opened, state=ExecutionState.PAUSED)) == [steps.GoOn()]
 
 
+def test_a_timer_is_started_once_and_then_waited_for():
+    assert next_steps(running(wave(waits=True))) == [steps.StartTimer(1)]
+    started = wave(waits=True, timer_started=True)
+    assert next_steps(running(started)) == []
+    over = wave(waits=True, timer_started=True, timer_over=True)
+    assert next_steps(running(over)) == [steps.LaunchWave(1)]
+
+
+def test_a_timer_is_not_started_before_the_wave_could_start():
+    busy = wave(1, WaveState.LAUNCHING, jobs=(job(JobState.STARTED),))
+    assert next_steps(running(busy, wave(2, depends_on=frozenset({1}), waits=True))) == []
+
+
+def test_the_gate_comes_first_and_then_the_timer():
+    gated: dict[str, Any] = {"gate": True, "waits": True}
+    assert next_steps(running(wave(**gated))) == [steps.ReachGate(1)]
+    at_gate = wave(1, WaveState.WAITING, **gated)
+    assert next_steps(running(at_gate)) == [steps.Pause()]
+    opened = wave(1, WaveState.WAITING, gate_open=True, **gated)
+    assert next_steps(running(opened)) == [steps.StartTimer(1)]
+    paused = running(opened, state=ExecutionState.PAUSED)
+    assert next_steps(paused) == [steps.GoOn()]
+    timed = wave(1, WaveState.WAITING, gate_open=True, timer_started=True, **gated)
+    assert next_steps(running(timed)) == []
+
+
+def test_a_timer_keeps_a_gate_from_pausing_the_whole():
+    timed = wave(1, waits=True, timer_started=True)
+    waiting = wave(2, WaveState.WAITING, gate=True)
+    assert next_steps(running(timed, waiting)) == []
+    assert next_steps(running(timed, waiting, state=ExecutionState.PAUSED)) == [steps.GoOn()]
+
+
+def test_cancelling_does_not_wait_for_a_timer():
+    timed = wave(1, waits=True, timer_started=True)
+    found = next_steps(running(timed, state=ExecutionState.CANCELLING, cancel=True))
+    assert found == [steps.CancelWave(1)]
+
+
+def test_a_wave_ends_well_without_an_optional_server():
+    ended = wave(
+        1,
+        WaveState.LAUNCHING,
+        jobs=(job(JobState.ENDED),),
+        servers=(ServerState.LAUNCHED,),
+        optional=(ServerState.FAILED,),
+        threshold=50,
+    )
+    assert next_steps(running(ended)) == [steps.EndWave(1, WaveState.COMPLETED)]
+
+
+def test_an_execution_whose_optional_servers_failed_is_partial():
+    well = wave(
+        1,
+        WaveState.COMPLETED,
+        servers=(ServerState.LAUNCHED,),
+        optional=(ServerState.FAILED,),
+        threshold=50,
+    )
+    assert next_steps(running(well)) == [steps.Finish(ExecutionState.PARTIAL)]
+
+
 def test_what_launches_keeps_a_gate_from_pausing_the_whole():
     launching = wave(1, WaveState.LAUNCHING, jobs=(job(JobState.STARTED),))
     waiting = wave(2, WaveState.WAITING, gate=True)
@@ -156,7 +218,7 @@ _ANSWERS = {"started": JobState.STARTED, "lost": JobState.INTENDED, "wait": JobS
 class World:
     """A stand-in for what services do with the steps and what DRS does with the jobs."""
 
-    def __init__(self, depends_on: Any, gates: Any, draw: Any) -> None:
+    def __init__(self, depends_on: Any, gates: Any, timers: Any, draw: Any) -> None:
         self.draw = draw
         self.state = str(ExecutionState.PENDING)
         self.cancel = False
@@ -164,8 +226,10 @@ class World:
             position: {"state": str(WaveState.PENDING), "servers": ["PENDING"] * 2, "jobs": {}}
             for position in depends_on
         }
-        self.depends_on, self.gates = depends_on, gates
+        self.depends_on, self.gates, self.timers = depends_on, gates, timers
         self.opened: set[int] = set()
+        self.started: set[int] = set()
+        self.over: set[int] = set()
         self.asked: list[Any] = []
 
     def view(self):
@@ -179,7 +243,12 @@ class World:
                     depends_on=frozenset(self.depends_on[position]),
                     gate=position in self.gates,
                     gate_open=position in self.opened,
-                    servers=tuple(row["servers"]),
+                    waits=position in self.timers,
+                    timer_started=position in self.started,
+                    timer_over=position in self.over,
+                    threshold=50,
+                    servers=tuple(row["servers"][:1]),
+                    optional=tuple(row["servers"][1:]),
                     jobs=tuple(JobView(pk, *job) for pk, job in row["jobs"].items()),
                 )
                 for position, row in self.waves.items()
@@ -209,11 +278,18 @@ class World:
     def _do_wave(self, step):
         position = step.position
         row = self.waves[position]
+        if isinstance(step, steps.StartTimer):
+            assert position not in self.started
+            assert position not in self.gates or position in self.opened
+            assert row["state"] not in WAVE.terminal
+            self.started.add(position)
+            return
         self._wave_to(position, getattr(step, "state", None) or _WAVE_MOVES[type(step)])
         if isinstance(step, steps.LaunchWave):
             needs = self.depends_on[position]
             assert all(self.waves[n]["state"] == WaveState.COMPLETED for n in needs)
             assert position not in self.gates or position in self.opened
+            assert position not in self.timers or position in self.over
             row["jobs"][uuid4()] = (str(JobState.QUEUED), False, True)
         elif isinstance(step, steps.BlockWave | steps.CancelWave):
             row["servers"] = [row["state"]] * 2
@@ -248,6 +324,9 @@ class World:
         waiting = {p for p, row in self.waves.items() if row["state"] == WaveState.WAITING}
         if self.draw(st.integers(0, 9)) == 0:
             self.cancel = True
+        running = self.started - self.over
+        if running and self.draw(st.booleans()):
+            self.over.add(self.draw(st.sampled_from(sorted(running))))
         if started:
             row, pk = self.draw(st.sampled_from(started))
             row["jobs"][pk] = (str(JobState.ENDED), True, True)
@@ -264,13 +343,14 @@ def plans(draw):
         position: draw(st.sets(st.integers(1, position - 1))) if position > 1 else set()
         for position in range(1, size + 1)
     }
-    return depends_on, draw(st.sets(st.integers(1, size)))
+    positions = st.sets(st.integers(1, size))
+    return depends_on, draw(positions), draw(positions)
 
 
 @given(plans(), st.data())
 def test_every_walk_ends_and_asks_for_each_job_once(plan, data):
-    depends_on, gates = plan
-    world = World(depends_on, gates, data.draw)
+    depends_on, gates, timers = plan
+    world = World(depends_on, gates, timers, data.draw)
     for _ in range(STEPS_ENOUGH):
         found = next_steps(world.view())
         for step in found[: data.draw(st.integers(1, len(found)))] if found else ():
