@@ -75,6 +75,13 @@ WRITES: Final[Mapping[str, Try]] = {"ec2:CreateVolume": _volume}
 
 
 @reaches_outside
+def quotas(scope: Scope) -> None:
+    """Raise AwsError unless Service Quotas tells those of DRS."""
+    with translated("ListServiceQuotas", scope):
+        client("service-quotas", Use.READ, scope).list_service_quotas(ServiceCode="drs")
+
+
+@reaches_outside
 def refusals(scope: Scope, trials: Mapping[str, Try]) -> dict[str, AwsError]:
     """Try each, and return what did not work: the action, and what AWS said."""
     found = {}

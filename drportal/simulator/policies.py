@@ -125,7 +125,7 @@ def _result(action: str, resource: str, decided: tuple[str, bool]) -> str:
 
 def _members(params: Mapping[str, str], name: str) -> list[str]:
     """A list as the query protocol spells it: NAME.member.1 and so on."""
-    found = []
+    found: list[str] = []
     while (value := params.get(f"{name}.member.{len(found) + 1}")) is not None:
         found.append(value)
     return found

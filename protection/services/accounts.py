@@ -1,4 +1,4 @@
-"""Target accounts: registering, editing and deleting them."""
+"""Target accounts: registering, editing and deleting them, and the template of their role."""
 
 from typing import Any
 
@@ -11,12 +11,20 @@ from drportal.actor import Actor
 from drportal.aws.regions import watched_regions
 from drportal.errors import InvalidInput
 from drportal.mirror.services import mark
-from protection.errors import AccountAlreadyRegistered, AccountInUse, HubAlreadyRegistered
-from protection.models import AccountRegion, TargetAccount
+from protection.errors import (
+    AccountAlreadyRegistered,
+    AccountInUse,
+    HubAlreadyRegistered,
+    HubHasNoRole,
+    InvalidAccount,
+    InvalidRoleArn,
+)
+from protection.models import AccountRegion, GroupMember, TargetAccount
 from protection.rules import roles
 from protection.services import staging
 
 _EDITABLE = frozenset({"name", "role_arn", "external_id", "active"})
+_WAY_IN = frozenset({"role_arn", "external_id"})
 
 
 def register(
@@ -53,7 +61,8 @@ def register(
 def edit(account: TargetAccount, *, actor: Actor, **changes: Any) -> TargetAccount:
     """Change an account's name, role, external id or whether it is active.
 
-    The account id and the hub flag are fixed. Raises InvalidInput.
+    The account id and the hub flag are fixed. With another role or external id the account is no
+    longer a validated one. Raises InvalidInput.
     """
     unknown = changes.keys() - _EDITABLE
     if unknown:
@@ -68,30 +77,44 @@ def edit(account: TargetAccount, *, actor: Actor, **changes: Any) -> TargetAccou
         if not changed:
             return account
         account.updated_at = timezone.now()
-        account.save(update_fields=[*changed, "updated_at"])
+        if _WAY_IN & changed.keys():
+            account.last_validated_at = None
+        account.save(update_fields=[*changed, "updated_at", "last_validated_at"])
         _saved("edited", account, actor=actor, old={f: before[f] for f in changed}, new=changed)
     return account
 
 
 def delete(account: TargetAccount, *, actor: Actor) -> None:
-    """Forget an account, with its inventory. Raises AccountInUse while something needs it."""
+    """Forget an account, with its inventory. Raises AccountInUse while groups or executions need
+    it, and names them. What was launched there stays in the history of its executions.
+    """
     with transaction.atomic():
         _mark_regions(account)
         staging.remove_all(account, actor=actor)
-        servers = list(account.servers.values_list("id", flat=True))
-        mark("SourceServerInventory", *servers)
+        mark("SourceServerInventory", *account.servers.values_list("id", flat=True))
         mark("RecoveryInstanceInventory", *account.recovery_instances.values_list("id", flat=True))
         _saved("deleted", account, actor=actor, name=account.name)
         try:
             account.delete()
         except ProtectedError as error:
-            raise AccountInUse(account, error.protected_objects) from error
+            raise AccountInUse(account, _users(error)) from error
+
+
+def _users(error: ProtectedError) -> list[object]:
+    """What needs the account. A group's servers are not named one by one: the group is."""
+    return [user for user in error.protected_objects if not isinstance(user, GroupMember)]
 
 
 def _must_be_valid(account: TargetAccount) -> None:
     errors = [*roles.identity_errors(account.account_id, account.name), *_role_errors(account)]
     if errors:
-        raise InvalidInput("The account is not valid.", errors=errors)
+        sort = _SORTS.get(errors[0]["code"], InvalidAccount)
+        raise sort("The account is not valid.", errors=errors)
+
+
+_SORTS: dict[str, type[InvalidInput]] = {
+    sort.known_as: sort for sort in (InvalidAccount, InvalidRoleArn, HubHasNoRole)
+}
 
 
 def _role_errors(account: TargetAccount) -> list[roles.Complaint]:
@@ -99,7 +122,7 @@ def _role_errors(account: TargetAccount) -> list[roles.Complaint]:
         return roles.role_errors(account.account_id, account.role_arn, account.external_id)
     if account.role_arn or account.external_id:
         message = "The hub is entered without a role."
-        return [roles.complaint("role_arn", "hub_has_no_role", message)]
+        return [roles.complaint("role_arn", HubHasNoRole.known_as, message)]
     return []
 
 

@@ -18,7 +18,6 @@ from django.utils import timezone
 from drportal.aws import drs as aws
 from drportal.aws.errors import AwsError, Failure
 from drportal.aws.roles import forget_sessions
-from drportal.aws.scope import Scope
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint
 from drportal.state import move, move_all
@@ -125,8 +124,7 @@ def adopt(job: LaunchJob, found: aws.Job, *, said: str = "DRS has started it.") 
     watch, _ = JobWatch.objects.get_or_create(account=job.account, region=job.region)
     JobWatch.objects.filter(pk=watch.pk).update(changed_at=now, failures=0)
     sooner(JobWatch.objects.filter(pk=watch.pk), now + _seconds(settings.POLL_FASTEST_SECONDS))
-    where = f"{job.account.account_id}/{job.region}"
-    what = f"{found.job_id} in {where} with {len(job.server_ids)} servers. {said}"
+    what = f"{found.job_id} in {job.where} with {len(job.server_ids)} servers. {said}"
     note(job.execution, "job.started", what, wave=job.wave)
 
 
@@ -137,7 +135,7 @@ def _ask(job: LaunchJob, *, again: bool) -> None:
     if not _about_to_ask(job):
         return
     checkpoint("launch.asking", execution_id=str(job.execution_id))
-    drs = aws.Drs(_scope(job))
+    drs = aws.Drs(job.scope())
     drill = job.kind == Kind.DRILL
     try:
         started = drs.start_recovery(job.server_ids, drill=drill, before=before)
@@ -269,7 +267,7 @@ def _later(job: LaunchJob, error: AwsError, *, again: bool) -> None:
 
 
 def _look(job: LaunchJob, *, since: datetime) -> _Look:
-    return _Look(tuple(aws.Drs(_scope(job)).jobs_since(since)))
+    return _Look(tuple(aws.Drs(job.scope()).jobs_since(since)))
 
 
 def _answer_to(job: LaunchJob, look: _Look) -> aws.Job | None:
@@ -360,10 +358,6 @@ def _retry_after(job: LaunchJob, error: AwsError) -> timedelta:
 def _move_servers(job: LaunchJob, state: ServerState, **changes: Any) -> None:
     """Move the servers of a job that has not been started."""
     move_all(job.servers.all(), state, lifecycle=SERVER, source=ServerState.PENDING, **changes)
-
-
-def _scope(job: LaunchJob) -> Scope:
-    return job.account.scope(job.region)
 
 
 def _settle_time() -> timedelta:
