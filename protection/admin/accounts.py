@@ -19,8 +19,8 @@ from drportal.adminkit import actions, sharing
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
-from protection.admin.recorded import RecordedAdmin
 from protection.admin.tones import region_badge
+from protection.admin.validating import ValidatingAdmin
 from protection.choices import RegionStatus
 from protection.models import AccountRegion, TargetAccount
 from protection.permissions import AccountPermission
@@ -29,7 +29,7 @@ from protection.services import accounts
 
 
 class RegisterForm(PortalForm):
-    """A new account. The external id is made here, because it is never shown again."""
+    """A new account. The external id is made here; later only the role's template shows it."""
 
     account_id = forms.CharField(label="Account id", help_text="12 digits.")
     name = forms.CharField(max_length=64)
@@ -44,8 +44,8 @@ class RegisterForm(PortalForm):
     external_id = forms.CharField(
         label="External id",
         required=False,
-        help_text="Copy it into the role's trust policy now: it is not shown again. "
-        "The hub has none.",
+        help_text="The role's trust policy must ask for it. The role's template, which you can "
+        "download once the account is saved, does. Nothing else shows it again. The hub has none.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -65,7 +65,7 @@ class EditForm(PortalForm):
 
 
 @admin.register(TargetAccount, site=site)
-class TargetAccountAdmin(RecordedAdmin):
+class TargetAccountAdmin(ValidatingAdmin):
     """The accounts whose servers the portal recovers."""
 
     icon, section, place = "cloud", "Protection", 30
@@ -77,7 +77,15 @@ class TargetAccountAdmin(RecordedAdmin):
         ("delete_targetaccount", "Delete"),
         ("share_targetaccount", "Share"),
     )
-    list_display = ("name", "account_id", "watched", "regions_shown", "servers_shown", "listed")
+    list_display = (
+        "name",
+        "account_id",
+        "watched",
+        "validated",
+        "regions_shown",
+        "servers_shown",
+        "listed",
+    )
     list_filter = ("active", "is_hub")
     search_fields = ("name", "account_id")
     ordering = ("name", "account_id")
@@ -99,6 +107,10 @@ class TargetAccountAdmin(RecordedAdmin):
     def watched(self, account: TargetAccount) -> str:
         hub = " (hub)" if account.is_hub else ""
         return f"yes{hub}" if account.active else f"no{hub}"
+
+    @admin.display(description="Validated", ordering="last_validated_at")
+    def validated(self, account: TargetAccount) -> str:
+        return age(account.last_validated_at)
 
     @admin.display(description="Regions")
     def regions_shown(self, account: Any) -> str:
@@ -143,6 +155,7 @@ class TargetAccountAdmin(RecordedAdmin):
     def page_context(self, request: HttpRequest, obj: TargetAccount) -> dict[str, Any]:
         rows = obj.regions.order_by("region")
         return {
+            **super().page_context(request, obj),
             "regions": [
                 {
                     "row": row,
@@ -151,7 +164,7 @@ class TargetAccountAdmin(RecordedAdmin):
                     "checked": age(row.checked_at),
                 }
                 for row in rows
-            ]
+            ],
         }
 
     def form_for(self, request: HttpRequest, obj: TargetAccount | None) -> PortalForm:
