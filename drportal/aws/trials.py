@@ -5,7 +5,7 @@ EC2 answers a dry run with DryRunOperation or UnauthorizedOperation, and does no
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from drportal.aws.errors import AwsError
 from drportal.aws.permissions import MANAGED
@@ -14,7 +14,6 @@ from drportal.aws.session import Use, client, translated
 from drportal.transactions import reaches_outside
 
 _WOULD_WORK: Final = "DryRunOperation"
-_FEW: Final = 5  # the least that EC2 lists at once
 
 Try = Callable[[Scope], object]
 
@@ -27,11 +26,11 @@ def _drs(method: str, operation: str) -> Try:
     return tried
 
 
-def _ec2(method: str, operation: str, **arguments: Any) -> Try:
+def _ec2(method: str, operation: str) -> Try:
     def tried(scope: Scope) -> None:
         try:
             with translated(operation, scope):
-                getattr(client("ec2", Use.READ, scope), method)(DryRun=True, **arguments)
+                getattr(client("ec2", Use.READ, scope), method)(DryRun=True)
         except AwsError as error:
             if error.context["aws_code"] != _WOULD_WORK:
                 raise
@@ -66,9 +65,6 @@ READS: Final[Mapping[str, Try]] = {
     "ec2:DescribeLaunchTemplates": _ec2("describe_launch_templates", "DescribeLaunchTemplates"),
     "ec2:DescribeSubnets": _ec2("describe_subnets", "DescribeSubnets"),
     "ec2:DescribeSecurityGroups": _ec2("describe_security_groups", "DescribeSecurityGroups"),
-    "ec2:DescribeInstanceTypes": _ec2(
-        "describe_instance_types", "DescribeInstanceTypes", MaxResults=_FEW
-    ),
 }
 # A role may be allowed these through DRS and not directly: a refusal says nothing.
 WRITES: Final[Mapping[str, Try]] = {"ec2:CreateVolume": _volume}

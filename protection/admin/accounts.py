@@ -20,12 +20,12 @@ from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
 from protection.admin.tones import region_badge
-from protection.admin.validating import ValidatingAdmin
+from protection.admin.validating import ValidatingAdmin, validated_in_short
 from protection.choices import RegionStatus
 from protection.models import AccountRegion, TargetAccount
 from protection.permissions import AccountPermission
 from protection.selectors import STALE_AFTER, accounts_for
-from protection.services import accounts
+from protection.services import accounts, validation
 
 
 class RegisterForm(PortalForm):
@@ -100,8 +100,10 @@ class TargetAccountAdmin(ValidatingAdmin):
         by_account: dict[Any, list[AccountRegion]] = {}
         for region in regions.order_by("region"):
             by_account.setdefault(region.account_id, []).append(region)
+        latest = validation.latest_of(rows)
         for row in rows:
             row.region_rows = by_account.get(row.pk, [])
+            row.latest_validation = latest.get(row.pk)
 
     @admin.display(description="Watched", ordering="active")
     def watched(self, account: TargetAccount) -> str:
@@ -109,8 +111,8 @@ class TargetAccountAdmin(ValidatingAdmin):
         return f"yes{hub}" if account.active else f"no{hub}"
 
     @admin.display(description="Validated", ordering="last_validated_at")
-    def validated(self, account: TargetAccount) -> str:
-        return age(account.last_validated_at)
+    def validated(self, account: Any) -> str:
+        return validated_in_short(account.last_validated_at, account.latest_validation)
 
     @admin.display(description="Regions")
     def regions_shown(self, account: Any) -> str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
@@ -82,6 +84,14 @@ def shown(found: AccountValidation | None) -> Shown | None:
         took=lapse(found.started_at, found.finished_at),
         checks=[_line(each) for each in ordered],
     )
+
+
+def validated_in_short(at: datetime | None, found: AccountValidation | None) -> str:
+    """When an account was last found good, and how its latest validation stands if not so."""
+    if found is None or found.state == ValidationState.PASSED:
+        return age(at)
+    state = ValidationState(found.state)
+    return format_html("{} {}", badge(state.label, _TONES[state]), age(at))
 
 
 def _line(check: dict[str, Any]) -> CheckLine:

@@ -100,6 +100,13 @@ def latest(account: AnyAccount) -> AccountValidation | None:
     return account.validations.order_by("-started_at", "id").first()
 
 
+def latest_of(accounts: Iterable[TargetAccount]) -> dict[UUID, AccountValidation]:
+    """The validation that was asked for last of each target account that has one. One query."""
+    ordered = AccountValidation.objects.filter(target__in=[account.pk for account in accounts])
+    newest = ordered.order_by("target_id", "-started_at", "id").distinct("target_id")
+    return {found.target_id: found for found in newest if found.target_id is not None}
+
+
 def _running() -> Any:
     return AccountValidation.objects.filter(state=ValidationState.RUNNING)
 

@@ -1,6 +1,7 @@
 """Validating an account, and its role's template, from the admin."""
 
 import json
+import re
 
 import pytest
 from django.urls import reverse
@@ -33,6 +34,14 @@ def account(db):
 @pytest.fixture
 def hub(db):
     return TargetAccountFactory.create(hub=True, account_id="210987654321")
+
+
+def validated_column(client) -> str:
+    """What the list says of the only account."""
+    listed = client.get(link("changelist")).content.decode()
+    found = re.search(r'<td class="[^"]*field-validated[^"]*"[^>]*>(.*?)</td>', listed, re.DOTALL)
+    assert found
+    return str(found[1])
 
 
 def page(client, account) -> str:
@@ -95,11 +104,12 @@ def test_an_account_that_was_never_validated_is_no_good_one(root, account):
     content = root.get(link("live", account.pk)).content.decode()
     assert "Never validated" in content
     assert "dr-good" not in content
-    listed = root.get(link("changelist")).content.decode()
-    assert '<span class="dr-old">never</span>' in listed
+    assert '<span class="dr-old">never</span>' in validated_column(root)
     account.last_validated_at = timezone.now()
     account.save()
-    assert "Validated" in root.get(link("changelist")).content.decode()
+    assert '<span class="dr-old">never</span>' not in validated_column(root)
+    AccountValidation.objects.create(target=account, requested_by="pat", state="FAILED")
+    assert '<span class="dr-badge dr-bad">Failed</span>' in validated_column(root)
 
 
 def test_the_template_is_a_download_that_is_recorded_and_not_kept(root, account, hub):
@@ -112,6 +122,22 @@ def test_the_template_is_a_download_that_is_recorded_and_not_kept(root, account,
     assert recorded() == ["protection.account.role_template_taken"]
     assert account.external_id not in str(list(AuditRecord.objects.values_list("facts")))
     assert account.external_id not in page(root, account)
+
+
+def test_editing_keeps_a_role_of_ones_own(root, db):
+    """D42: the form shows the role that is registered, and saves that."""
+    arn = "arn:aws:iam::111122223333:role/dr/Portal"
+    account = TargetAccountFactory.create(account_id="111122223333", role_arn=arn)
+    form = root.get(link("edit", account.pk)).content.decode()
+    assert f'value="{arn}"' in form
+    shown = {"name": "renamed", "active": "on", "role_arn": arn, "external_id": ""}
+    root.post(link("edit", account.pk), shown)
+    account.refresh_from_db()
+    assert (account.name, account.role_arn) == ("renamed", arn)
+    answer = root.post(link("edit", account.pk), {**shown, "role_arn": ""}).content.decode()
+    assert "not the ARN of an IAM role" in answer
+    account.refresh_from_db()
+    assert account.role_arn == arn
 
 
 def test_the_hub_has_no_template_and_says_so(root, hub):

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from protection.choices import RegionStatus
@@ -84,6 +86,17 @@ def test_a_role_stays_as_it_is_unless_it_is_changed(root, world):
     with world.unchanged():
         said = root.patch(path, {"role_arn": ""}).json()
     assert (said["error"], said["errors"][0]["code"]) == ("INVALID_ROLE_ARN", "INVALID_ROLE_ARN")
+
+
+def test_only_a_validation_says_when_an_account_was_validated(root):
+    """D44: neither registering nor editing does, and the time is one that anybody can read."""
+    path = f"{ACCOUNTS}/{root.post(ACCOUNTS, NEW).json()['id']}"
+    assert root.patch(path, {"name": "renamed"}).json()["last_validated_at"] is None
+    at = datetime(2026, 1, 15, 12, 30, 5, tzinfo=UTC)
+    TargetAccount.objects.update(last_validated_at=at)
+    said = root.get(path).json()["last_validated_at"]
+    assert said == "2026-01-15T12:30:05Z"
+    assert datetime.fromisoformat(said) == at
 
 
 def test_an_account_by_its_twelve_digits(root):

@@ -1,9 +1,12 @@
 """The template of the role: valid, least privilege, and enough for all that is called."""
 
+import ast
 import json
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from drportal.aws.permissions import IN_STAGING, MANAGED, OPERATIONS, Permission, Tagged, needed
 from drportal.simulator.policies import allows, may_call
@@ -154,6 +157,32 @@ def test_it_is_a_template_that_cloudformation_takes():
     (inline,) = the_role()["Policies"]
     size = len("".join(json.dumps(inline["PolicyDocument"]).split()))
     assert size <= MOST_CHARACTERS, size
+
+
+OWN_ROLES = f"arn:aws:iam::{NORTH}:role/App,arn:aws:iam::{NORTH}:role/Db"
+
+
+@pytest.mark.parametrize("own", ["", OWN_ROLES])
+def test_a_stack_of_it_makes_the_role(monkeypatch, own):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "simulated")
+    with mock_aws():
+        given = [{"ParameterKey": "InstanceRoles", "ParameterValue": own}]
+        boto3.client("cloudformation", EAST).create_stack(
+            StackName="portal",
+            TemplateBody=as_text(template(SPEC, EVERYTHING)),
+            Parameters=given,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        iam: Any = boto3.client("iam", EAST)
+        role_made = iam.get_role(RoleName="DRSOrchestrationRole")["Role"]
+        inline = iam.get_role_policy(RoleName="DRSOrchestrationRole", PolicyName="DRPortal")
+    trust = role_made["AssumeRolePolicyDocument"]["Statement"]
+    assert trust == the_role()["AssumeRolePolicyDocument"]["Statement"]
+    # moto keeps the policy as Python spells it, and None for AWS::NoValue.
+    document = ast.literal_eval(inline["PolicyDocument"])
+    made_of = [statement for statement in document["Statement"] if statement is not None]
+    assert len(made_of) == len(policy()["Statement"]) + (1 if own else 0)
 
 
 def test_own_instance_roles_are_passed_only_when_they_are_named():
