@@ -45,7 +45,8 @@ def validated_column(client) -> str:
 
 
 def page(client, account) -> str:
-    return client.get(link("change", account.pk)).content.decode()
+    content: str = client.get(link("change", account.pk)).content.decode()
+    return content
 
 
 def test_a_validation_is_asked_for_through_the_service(root, account):
