@@ -9,6 +9,7 @@ from protection.api.drs_syncs import InstanceSyncViewSet, TagSyncViewSet
 from protection.api.groups import GroupViewSet
 from protection.api.instances import InstanceViewSet
 from protection.api.servers import ServerViewSet
+from protection.api.staging import StagingAccountViewSet, StagingEntryViewSet
 from protection.api.sync_runs import SyncRunViewSet
 from protection.api.tag_settings import TagSettingsViewSet
 from protection.api.validations import ValidationViewSet
@@ -17,6 +18,12 @@ register_converter(AccountKey, "account")
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("accounts/targets", AccountViewSet, basename="account")
+router.register(
+    "accounts/targets/<account:account>/staging-accounts",
+    StagingAccountViewSet,
+    basename="staging-account",
+)
+router.register("staging-accounts", StagingEntryViewSet, basename="staging-entry")
 router.register("servers", ServerViewSet, basename="server")
 router.register("protection-groups", GroupViewSet, basename="protection-group")
 router.register("sync-runs", SyncRunViewSet, basename="sync-run")

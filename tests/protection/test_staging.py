@@ -188,7 +188,7 @@ class TestDiscovery:
         sync()
         inventory.sync(actor=PERSON)
         StagingLink.objects.all().delete()
-        found = staging_discovery.discover(north, candidates=[SOUTH]).found
+        found = staging_discovery.discover(north, candidates=[SOUTH, DEPOT]).found
         assert [(each.account_id, each.in_inventory, each.has_extended) for each in found] == [
             (DEPOT, True, True),
             (YARD, True, True),

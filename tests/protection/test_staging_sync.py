@@ -257,11 +257,11 @@ def test_a_target_that_does_not_answer_keeps_what_was_known(aws, kind, operation
     assert asked_to_extend() == due_again_before
 
 
-def test_half_of_the_pages_are_none(aws):
+def test_half_of_the_pages_are_none(aws, monkeypatch):
     settled([staged(f"app-{number}") for number in range(1, 5)])
     sync()
     before = list(StagingServer.objects.order_by("pk").values())
-    world.settings.default_page_size = 2
+    monkeypatch.setattr("drportal.aws.staging._PAGE", 2)
     let_go()
     # The first page is answered, the second never.
     original = world.faults.strike
