@@ -19,6 +19,7 @@ from drportal.adminkit import actions, sharing
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
+from protection.admin.staging_of_target import StagingOfTarget
 from protection.admin.tones import region_badge
 from protection.admin.validating import ValidatingAdmin, validated_in_short
 from protection.choices import RegionStatus
@@ -65,7 +66,7 @@ class EditForm(PortalForm):
 
 
 @admin.register(TargetAccount, site=site)
-class TargetAccountAdmin(ValidatingAdmin):
+class TargetAccountAdmin(StagingOfTarget, ValidatingAdmin):
     """The accounts whose servers the portal recovers."""
 
     icon, section, place = "cloud", "Protection", 30

@@ -32,6 +32,9 @@ BEYOND_SEEING = {
     "gate",
     "password",
     "restore",
+    "add_staging",
+    "remove_staging",
+    "sync_staging",
 }
 DENIED = {302, 403, 404}
 
@@ -47,6 +50,8 @@ def address(short: str, full: str, obj) -> str:
     if short in {"changelist", "add", "run"}:
         return reverse(f"admin:{full}")
     more: dict[str, list[str | int]] = {"start": ["drill"], "gate": [1], "restore": [1]}
+    if short == "remove_staging":
+        more[short] = [obj.staging_accounts.get().account_id]
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 
@@ -128,6 +133,7 @@ def test_only_what_the_portal_registers_has_pages():
         "django_celery_beat.periodictask",
         "protection.protectiongroup",
         "protection.sourceserver",
+        "protection.stagingaccount",
         "protection.syncrun",
         "protection.targetaccount",
         "recovery.execution",

@@ -28,6 +28,8 @@ from tests.factories.protection import (
     AccountRegionFactory,
     ProtectionGroupFactory,
     SourceServerFactory,
+    StagingAccountFactory,
+    StagingServerFactory,
     SyncRunFactory,
     TargetAccountFactory,
 )
@@ -64,6 +66,8 @@ def schedule_of(task: str, *, every: int = 60, name: str = "") -> PeriodicTask:
 def estate() -> Estate:
     """An account with a Region, a server, a group, a plan, an execution and the rest."""
     account = TargetAccountFactory.create()
+    staging = StagingAccountFactory.create(targets=[account])
+    StagingServerFactory.create(link=staging.links.get())
     server = SourceServerFactory.create(account=account)
     group = ProtectionGroupFactory.create(account=account, servers=[server])
     plan = plan_of(group)
@@ -81,6 +85,7 @@ def estate() -> Estate:
         AuditRecord.objects.latest("id"),
         OutboxEntry.objects.latest("id"),
         account,
+        staging,
         server,
         group,
         plan,
