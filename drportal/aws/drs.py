@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from drportal.aws.errors import AwsError, Call, Failure
@@ -97,6 +98,7 @@ def parse_time(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=4096)  # most servers lag by the same few lengths, and all are read each time
 def parse_duration(text: str | None) -> timedelta | None:
     """An ISO 8601 duration of days or less, such as P0D or PT1H2M3.5S; None if it is not one."""
     match = _DURATION.fullmatch(text or "")

@@ -139,7 +139,12 @@ class TagSyncSettingsAdmin(RecordedAdmin):
         return {"effect": tag_effect.expected(TagSyncSettings(**wanted))}
 
     @override
-    def save(self, request: HttpRequest, form: TagSettingsForm, obj: Any) -> TagSyncSettings:
+    def save(
+        self,
+        request: HttpRequest,
+        form: TagSettingsForm,
+        obj: Any,  # there is one row
+    ) -> TagSyncSettings:
         said = form.cleaned_data
         return tag_settings.save(
             version=said["version"],

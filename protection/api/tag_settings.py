@@ -64,8 +64,9 @@ class TagSettingsSaved(TagSettingsOut):
 
     sync_triggered = serializers.BooleanField()
 
-    class Meta(TagSettingsOut.Meta):
-        fields = (*TagSettingsOut.Meta.fields, "sync_triggered")
+    class Meta:
+        model = TagSyncSettings
+        fields: tuple[str, ...] = (*TagSettingsOut.Meta.fields, "sync_triggered")
         read_only_fields = fields
 
 

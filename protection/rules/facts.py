@@ -1,8 +1,6 @@
 """What the inventory keeps of a source server, out of DRS's answer."""
 
 import hashlib
-import json
-from datetime import datetime, timedelta
 from typing import Any
 
 from drportal.aws.drs import parse_duration
@@ -56,17 +54,13 @@ def named(tags: dict[str, str], hostname: str, server_id: str) -> str:
 
 
 def fingerprint(columns: dict[str, Any]) -> str:
-    """Equal for equal facts: what tells a changed server from an unchanged one."""
-    text = json.dumps(columns, sort_keys=True, default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, timedelta):
-        return str(value.total_seconds())
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"a fact of type {type(value).__name__} has no fingerprint")
+    """Equal for equal facts in the same order: what tells what changed from what did not."""
+    # Of plain values `repr` says all that counts, in half the time that JSON takes, and this is
+    # done for every server of every listing. AWS gives tags in any order.
+    plain = [
+        sorted(value.items()) if isinstance(value, dict) else value for value in columns.values()
+    ]
+    return hashlib.sha256(repr(plain).encode()).hexdigest()
 
 
 def _error(found: dict[str, str]) -> str:

@@ -1,5 +1,6 @@
 """What the portal keeps of a recovery instance, out of what DRS and EC2 answered."""
 
+from datetime import UTC
 from typing import Any
 
 from drportal.aws.drs import RecoveryInstance
@@ -43,4 +44,6 @@ def ec2_facts(instance: Instance | None, known: dict[str, Any]) -> dict[str, Any
     if instance is None:
         return {**known, "ec2_state": "NOT_FOUND"}
     told = {name: getattr(instance, name) for name in OF_EC2}
+    if instance.launched_at is not None:  # as it is read back, or it would never be unchanged
+        told["launched_at"] = instance.launched_at.astimezone(UTC)
     return told | {"ec2_state": instance.state.upper()}

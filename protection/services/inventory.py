@@ -36,16 +36,6 @@ class Listing:
     error: AwsError | None = None
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """The Regions that were listed: those that answered as before, and those with new servers."""
-
-    tally: sync_runs.Tally
-    listed: list[AccountRegion] = field(default_factory=list)
-    unchanged: list[AccountRegion] = field(default_factory=list)
-    with_news: set[int] = field(default_factory=set)
-
-
 @reaches_outside
 def sync(*, actor: Actor) -> SyncRun:
     """Bring the inventory up to date, and return the run with what it saw and could not see.
@@ -55,13 +45,25 @@ def sync(*, actor: Actor) -> SyncRun:
     """
     run = sync_runs.begin(SyncKind.INVENTORY, actor=actor)
     tally, alive = sync_runs.Tally(), sync_runs.Pulse(run)
-    outcome = _Outcome(tally)
+    pending = server_rows.Pending()
     try:
         rows, tally.scopes_skipped = asking.due_regions()
+        known = server_rows.known_servers(rows)
+        listed = []
         for listing in asking.ask_all(rows, _list, alive=alive):
-            _take_in(listing, outcome)
-        _note_unchanged(outcome.unchanged)
-        origins.refresh(outcome.listed, with_news=outcome.with_news, tally=tally, alive=alive)
+            if listing.error is not None:
+                _note_error(listing.row, listing.error, tally)
+                continue
+            listed.append(listing.row)
+            tally.seen += len(listing.servers)
+            pending.compare(listing.row, listing.servers, listing.prints, known[listing.row.pk])
+            _note_answer(listing, pending)
+            pending.write_if_many()
+        pending.write()
+        tally.scopes_listed = len(listed)
+        tally.added, tally.changed, tally.removed = pending.added, pending.changed, pending.removed
+        _note_time(listed)
+        origins.refresh(listed, with_news=pending.news, tally=tally, alive=alive)
     except BaseException:
         sync_runs.fail(run, tally, actor=actor)
         raise
@@ -77,40 +79,16 @@ def _list(row: AccountRegion) -> Listing:
     return Listing(row, servers, server_rows.fingerprints(servers))
 
 
-def _take_in(listing: Listing, outcome: _Outcome) -> None:
-    row, tally = listing.row, outcome.tally
-    if listing.error is not None:
-        _note_error(row, listing.error, tally)
+def _note_answer(listing: Listing, pending: server_rows.Pending) -> None:
+    """Of an answer that says what the last one said, only the time is new; see `_note_time`."""
+    row, count = listing.row, len(listing.servers)
+    if (row.status, row.server_count) == (RegionStatus.ACTIVE, count):
         return
-    tally.scopes_listed += 1
-    tally.seen += len(listing.servers)
-    outcome.listed.append(row)
-    count = len(listing.servers)
-    differs = server_rows.difference(row, listing.servers, listing.prints)
-    as_before = row.status == RegionStatus.ACTIVE and row.server_count == count
-    if as_before and not differs:
-        outcome.unchanged.append(row)
-        return
-    with transaction.atomic():
-        tally.removed += server_rows.write(row, listing.servers, listing.prints, differs)
-        if as_before:
-            outcome.unchanged.append(row)
-        else:
-            _note_answer(row, count)
-    tally.added += len(differs.new)
-    tally.changed += len(differs.changed)
-    if differs.new or differs.moved:
-        outcome.with_news.add(row.pk)
-
-
-def _note_answer(row: AccountRegion, count: int) -> None:
     now = timezone.now()
     row.status, row.message, row.server_count = RegionStatus.ACTIVE, "", count
     row.listed_at = row.checked_at = row.changed_at = now
     row.next_check_at = None
-    columns = ["status", "message", "server_count", "listed_at", "checked_at"]
-    row.save(update_fields=[*columns, "changed_at", "next_check_at"])
-    mark("RegionStatus", row.pk)
+    pending.regions.append(row)
 
 
 def _note_error(row: AccountRegion, error: AwsError, tally: sync_runs.Tally) -> None:
@@ -134,8 +112,8 @@ def _note_error(row: AccountRegion, error: AwsError, tally: sync_runs.Tally) -> 
             mark("RegionStatus", row.pk)
 
 
-def _note_unchanged(rows: Sequence[AccountRegion]) -> None:
-    """One statement for all that answered as before: only the time of the answer is new."""
+def _note_time(rows: Sequence[AccountRegion]) -> None:
+    """When the Regions were listed, in one statement for all."""
     if rows:
         now = timezone.now()
         AccountRegion.objects.filter(pk__in=[row.pk for row in rows]).update(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -111,7 +112,7 @@ def _add(told: Told, scope: Scope, answered: dict[str, Instance] | AwsError) -> 
 def refresh(
     rows: Sequence[AccountRegion],
     *,
-    with_news: set[int],
+    with_news: set[tuple[UUID, str]],
     tally: Tally,
     alive: Callable[[], None],
 ) -> None:
@@ -122,7 +123,7 @@ def refresh(
     due = {
         (row.account_id, row.region): row
         for row in rows
-        if row.pk in with_news or _old(row.origin_facts_at, now)
+        if (row.account_id, row.region) in with_news or _old(row.origin_facts_at, now)
     }
     servers = _from_ec2(due)
     if not servers:
@@ -133,7 +134,7 @@ def refresh(
         status, message = status_of(error).value, f"EC2: {error.message}"
         tally.cannot(account=account_id, region=region, status=status, message=message)
     changed = [server for server, origin in servers if _told_anew(server, told, origin)]
-    tally.skipped.update(reason for _, origin in servers if (reason := told.why_not(origin)))
+    tally.passed_over(*filter(None, (told.why_not(origin) for _, origin in servers)))
     _write(changed)
     tally.changed += len(changed)
     _note(due, servers, told)

@@ -1,14 +1,21 @@
-"""Writing source servers' rows: only those that DRS tells something new of."""
+"""Writing source servers' rows: only those of which DRS tells something new.
 
-from collections.abc import Mapping, Sequence
+Differences are collected over accounts and Regions and written together, a few hundred rows in a
+transaction: a statement for each of many Regions would cost more than listing them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from drportal.mirror.services import mark
 from protection.models import AccountRegion, GroupMember, SourceServer
-from protection.rules.facts import fingerprint
+from protection.rules.facts import facts, fingerprint
 from protection.rules.origin import instance_facts
 
 Columns = dict[str, Any]
@@ -17,44 +24,29 @@ _BATCH = 500
 _ORIGIN = ("origin_account_id", "origin_region", "origin_instance_id")
 # What EC2 told of an instance says nothing of another.
 _NOTHING_TOLD: Columns = instance_facts(None)
+_WRITTEN = [*facts({"sourceServerID": ""}), "fingerprint", "gone_at", "changed_at"]
 
 
-@dataclass(slots=True)
-class Difference:
-    """How a complete listing differs from the rows of its account and Region.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of a server, as far as a listing is compared with it."""
 
-    `changed` holds row ids by server id; `moved` are those of `changed` that come from another
-    instance than before, or did not come from one. `gone` are row ids.
-    """
-
-    new: list[str] = field(default_factory=list)
-    changed: dict[str, Any] = field(default_factory=dict)
-    moved: list[Any] = field(default_factory=list)
-    gone: list[Any] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.new or self.changed or self.gone)
+    pk: UUID
+    fingerprint: str
+    gone: bool
 
 
-def difference(
-    row: AccountRegion, servers: Mapping[str, Columns], prints: Mapping[str, str]
-) -> Difference:
-    """Compare a listing, by server id, with what is known; `prints` are its fingerprints."""
-    known = SourceServer.objects.filter(account=row.account_id, region=row.region)
-    found = Difference()
-    seen = set()
-    for server_id, pk, known_print, gone_at, *origin in known.values_list(
-        "server_id", "pk", "fingerprint", "gone_at", *_ORIGIN
-    ):
-        seen.add(server_id)
-        columns = servers.get(server_id)
-        if columns is None:
-            found.gone.append(pk)
-        elif known_print != prints[server_id] or gone_at is not None:
-            found.changed[server_id] = pk
-            if origin != [columns[name] for name in _ORIGIN]:
-                found.moved.append(pk)
-    found.new = [server_id for server_id in servers if server_id not in seen]
+def known_servers(rows: Iterable[AccountRegion]) -> dict[int, dict[str, Known]]:
+    """What is stored of the servers of `rows`, by the row's id and the server id."""
+    keys = {(row.account_id, row.region): row.pk for row in rows}
+    found: dict[int, dict[str, Known]] = defaultdict(dict)
+    stored = SourceServer.objects.values_list(
+        "account_id", "region", "server_id", "pk", "fingerprint", "gone_at"
+    )
+    for account_id, region, server_id, pk, print_, gone_at in stored.iterator():
+        key = keys.get((account_id, region))
+        if key is not None:
+            found[key][server_id] = Known(pk, print_, gone_at is not None)
     return found
 
 
@@ -63,50 +55,112 @@ def fingerprints(servers: Mapping[str, Columns]) -> dict[str, str]:
     return {server_id: fingerprint(columns) for server_id, columns in servers.items()}
 
 
-def write(
-    row: AccountRegion,
-    servers: Mapping[str, Columns],
-    prints: Mapping[str, str],
-    differs: Difference,
-) -> int:
-    """Write, in the caller's transaction, what differs; returns how many rows went."""
+@dataclass(slots=True)
+class Pending:
+    """What is yet to be written. `regions` are rows of Regions that go with their servers.
 
-    def made(server_ids: Sequence[str]) -> list[SourceServer]:
-        return [
-            SourceServer(
-                account_id=row.account_id,
-                region=row.region,
-                server_id=server_id,
-                **servers[server_id],
-                fingerprint=prints[server_id],
-                changed_at=now,
+    `added`, `changed` and `removed` count what was written so far; `news` are (account, Region) of
+    servers that are new, or come from another instance than before.
+    """
+
+    new: list[SourceServer] = field(default_factory=list)
+    differing: list[SourceServer] = field(default_factory=list)
+    gone: list[UUID] = field(default_factory=list)
+    regions: list[AccountRegion] = field(default_factory=list)
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    news: set[tuple[UUID, str]] = field(default_factory=set)
+
+    def compare(
+        self,
+        row: AccountRegion,
+        servers: Mapping[str, Columns],
+        prints: Mapping[str, str],
+        known: Mapping[str, Known],
+    ) -> None:
+        """Note how a complete listing differs from what is stored of that account and Region."""
+        for server_id, columns in servers.items():
+            stored = known.get(server_id)
+            if stored is None:
+                self.new.append(_made(row, server_id, columns, prints[server_id]))
+            elif stored.gone or stored.fingerprint != prints[server_id]:
+                self.differ(row, server_id, columns, stored.pk, print_=prints[server_id])
+        self.gone += [each.pk for server_id, each in known.items() if server_id not in servers]
+
+    def differ(
+        self, row: AccountRegion, server_id: str, columns: Columns, pk: UUID, *, print_: str
+    ) -> None:
+        """Note that a stored server differs."""
+        self.differing.append(_made(row, server_id, columns, print_, pk=pk))
+
+    def write_if_many(self) -> None:
+        """Write, once there is enough to be worth a transaction."""
+        if len(self.new) + len(self.differing) + len(self.gone) >= _BATCH:
+            self.write()
+
+    def write(self) -> None:
+        """Write everything that was noted, and forget it."""
+        if self.new or self.differing or self.gone or self.regions:
+            with transaction.atomic():
+                self._write()
+        self.new, self.differing, self.gone, self.regions = [], [], [], []
+
+    def _write(self) -> None:
+        now = timezone.now()
+        for server in (*self.new, *self.differing):
+            server.changed_at = now
+        SourceServer.objects.bulk_create(self.new, batch_size=_BATCH)
+        moved = _moved(self.differing)
+        if self.differing:
+            SourceServer.objects.bulk_create(
+                self.differing,
+                batch_size=_BATCH,
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=_WRITTEN,
             )
-            for server_id in server_ids
-        ]
+            SourceServer.objects.filter(pk__in=[each.pk for each in moved]).update(**_NOTHING_TOLD)
+        removed = _remove(self.gone)
+        written = (server.pk for server in (*self.new, *self.differing))
+        mark("SourceServerInventory", *written, *removed)
+        self._write_regions()
+        self.added += len(self.new)
+        self.changed += len(self.differing)
+        self.removed += len(removed)
+        self.news |= {(each.account_id, each.region) for each in (*self.new, *moved)}
 
-    now = timezone.now()
-    new = SourceServer.objects.bulk_create(made(differs.new), batch_size=_BATCH)
-    if differs.changed:
-        written = list(next(iter(servers.values())))
-        SourceServer.objects.bulk_create(
-            made(list(differs.changed)),
-            batch_size=_BATCH,
-            update_conflicts=True,
-            unique_fields=["account", "region", "server_id"],
-            update_fields=[*written, "fingerprint", "gone_at", "changed_at"],
-        )
-        SourceServer.objects.filter(pk__in=differs.moved).update(**_NOTHING_TOLD)
-    removed = _remove(differs.gone)
-    mark(
-        "SourceServerInventory",
-        *(server.pk for server in new),
-        *differs.changed.values(),
-        *removed,
+    def _write_regions(self) -> None:
+        columns = ["status", "message", "server_count", "listed_at", "checked_at", "changed_at"]
+        AccountRegion.objects.bulk_update(self.regions, [*columns, "next_check_at"])
+        mark("RegionStatus", *(row.pk for row in self.regions))
+
+
+def _made(
+    row: AccountRegion, server_id: str, columns: Columns, print_: str, **more: Any
+) -> SourceServer:
+    return SourceServer(
+        account_id=row.account_id,
+        region=row.region,
+        server_id=server_id,
+        fingerprint=print_,
+        **columns,
+        **more,
     )
-    return len(removed)
 
 
-def _remove(gone: Sequence[Any]) -> list[Any]:
+def _moved(differing: Sequence[SourceServer]) -> list[SourceServer]:
+    """Those that come from another instance than before, or no longer from one."""
+    before = SourceServer.objects.filter(pk__in=[server.pk for server in differing])
+    origins = {pk: origin for pk, *origin in before.values_list("pk", *_ORIGIN)}
+    return [
+        server
+        for server in differing
+        if origins.get(server.pk) != [getattr(server, name) for name in _ORIGIN]
+    ]
+
+
+def _remove(gone: Sequence[UUID]) -> list[UUID]:
     """Delete what DRS no longer lists. What a group names stays, and says that it is gone."""
     if not gone:
         return []

@@ -1,7 +1,6 @@
 """The runs of syncs: one at a time by lease, each with what it saw and could not see."""
 
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -42,9 +41,14 @@ class Tally:
     changed: int = 0
     removed: int = 0
     failed: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
+    skipped: dict[str, int] = field(default_factory=dict)
     problems: list[dict[str, Any]] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
+
+    def passed_over(self, *reasons: str) -> None:
+        """Count what was skipped, each by its reason."""
+        for reason in reasons:
+            self.skipped[reason] = self.skipped.get(reason, 0) + 1
 
     def cannot(self, *, status: str, message: str, **where: str) -> None:
         """Note what could not be done, and where. The first 500 are kept."""

@@ -16,7 +16,7 @@ from drportal.mirror.services import mark
 from drportal.transactions import reaches_outside
 from protection.choices import SkipReason, SyncKind
 from protection.models import AccountRegion, SourceServer, SyncRun, TagSyncSettings
-from protection.rules.facts import facts, named
+from protection.rules.facts import facts, fingerprint, named
 from protection.rules.origin import Origin, origin_of
 from protection.rules.regions import NOT_IN_USE, status_of
 from protection.rules.tag_sync import Choice, TagPlan, planned
@@ -125,7 +125,16 @@ def _take_in(
     if settings.dry_run:
         for each in servers:
             _tell(row, each, tally)
-        return
+    elif servers:
+        _do(row, servers, tally, alive)
+
+
+def _do(
+    row: AccountRegion,
+    servers: Sequence[_Server],
+    tally: sync_runs.Tally,
+    alive: Callable[[], None],
+) -> None:
     _note_ours(servers)
     done = _carry_out(row, [each for each in servers if each.plan.changes], tally, alive)
     _note_done(row, servers, done)
@@ -148,14 +157,14 @@ def _planned(listing: Listing, choice: Choice, tally: sync_runs.Tally) -> Iterat
     for server_id, columns in listing.servers.items():
         server = known.get(server_id)
         if server is None:
-            tally.skipped[SkipReason.NOT_LISTED_YET] += 1
+            tally.passed_over(SkipReason.NOT_LISTED_YET)
             continue
         reason, source = _source(columns, listing.told)
         if source is None:
-            tally.skipped[reason] += 1
+            tally.passed_over(reason)
             continue
         plan = planned(source, columns["tags"], server.synced_tags, choice)
-        tally.skipped.update(plan.skipped)
+        tally.passed_over(*plan.skipped.elements())
         if plan.changes or plan.after != server.synced_tags:
             yield _Server(server, columns, plan)
 
@@ -231,23 +240,20 @@ def _note_done(
     row: AccountRegion, servers: Sequence[_Server], done: dict[str, AwsError | None]
 ) -> None:
     """Write what DRS holds now, so that groups see it, and which of it is ours."""
-    ours = []
-    columns: dict[str, Columns] = {}
+    ours, pending = [], server_rows.Pending()
     for each in servers:
-        server_id = each.server.server_id
-        error = done.get(server_id)
-        if error is None:
-            ours.append((each.server, each.plan.after))
-            if each.plan.changes:
-                columns[server_id] = _with_tags(each)
-        else:
+        error = done.get(each.server.server_id)
+        if error is not None:
             lost = each.plan.intended if error.ambiguous else each.plan.ours
             ours.append((each.server, lost))
-    changed = {each.server.server_id: each.server.pk for each in servers}
-    differs = server_rows.Difference(changed={key: changed[key] for key in columns})
-    prints = server_rows.fingerprints(columns)
+            continue
+        ours.append((each.server, each.plan.after))
+        if each.plan.changes:
+            columns, found = _with_tags(each), each.server
+            print_ = fingerprint(columns)
+            pending.differ(row, found.server_id, columns, found.pk, print_=print_)
     with transaction.atomic():
-        server_rows.write(row, columns, prints, differs)
+        pending.write()
         _write_ours(ours)
 
 

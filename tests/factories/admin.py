@@ -15,6 +15,7 @@ from audit.services import record
 from drportal.actor import SCHEDULE
 from drportal.mirror.models import OutboxEntry
 from protection.choices import SyncState
+from protection.models import TagSyncSettings
 from recovery.models import Execution, JobWatch
 from recovery.states import (
     ExecutionState,
@@ -27,6 +28,7 @@ from recovery.states import (
 from tests.factories.protection import (
     AccountRegionFactory,
     ProtectionGroupFactory,
+    RecoveryInstanceFactory,
     SourceServerFactory,
     StagingAccountFactory,
     StagingServerFactory,
@@ -91,6 +93,8 @@ def estate() -> Estate:
         plan,
         execution,
         SyncRunFactory.create(),
+        RecoveryInstanceFactory.create(account=account),
+        TagSyncSettings.objects.get_or_create(pk=1)[0],
         UserFactory.create(),
         Group.objects.create(name=f"role of {account.account_id}"),
         schedule_of("protection.sync_inventory", name=f"sync {account.account_id}"),

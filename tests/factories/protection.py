@@ -14,6 +14,7 @@ from protection.models import (
     GroupMember,
     GroupVersion,
     ProtectionGroup,
+    RecoveryInstance,
     SourceServer,
     StagingAccount,
     StagingLink,
@@ -173,3 +174,37 @@ class StagingServerFactory(DjangoModelFactory[StagingServer]):
     region = "us-east-1"
     hostname = Sequence(lambda n: f"staged-{n:04}")
     arn = Sequence(lambda n: f"arn:aws:drs:us-east-1:300000000000:source-server/s-{n:017x}")
+
+
+class RecoveryInstanceFactory(DjangoModelFactory[RecoveryInstance]):
+    """An instance that a drill left behind, in a Region that was listed a moment ago."""
+
+    class Meta:
+        model = RecoveryInstance
+        skip_postgeneration_save = True
+
+    account = SubFactory(TargetAccountFactory)
+    region = "us-east-1"
+    instance_id = Sequence(lambda n: f"i-{n:017x}")
+    server_id = Sequence(lambda n: f"s-{n:017x}")
+    job_id = Sequence(lambda n: f"drsjob-{n:017x}")
+    name = Sequence(lambda n: f"instance-{n:04}")
+    ec2_state = "RUNNING"
+    is_drill = True
+    instance_type = "m5.large"
+    private_ip = "10.0.0.5"
+    fingerprint = Sequence(lambda n: f"{n:064x}")
+
+    @post_generation  # type: ignore[untyped-decorator]  # factory_boy leaves it untyped
+    def listed(self: Any, create: bool, wanted: Any, **_: Any) -> None:
+        """`listed=False` leaves the row of the account's Region as it is, or away."""
+        if create and wanted is not False:
+            AccountRegion.objects.update_or_create(
+                account=self.account,
+                region=self.region,
+                defaults={
+                    "instance_status": RegionStatus.ACTIVE,
+                    "instance_count": 1,
+                    "instances_listed_at": timezone.now(),
+                },
+            )

@@ -23,6 +23,7 @@ def from_ec2(
         MinCount=1,
         MaxCount=1,
         InstanceType="m5.large",
+        SecurityGroups=["default"],
         TagSpecifications=[{"ResourceType": "instance", "Tags": listed(tags)}] if tags else [],
     )
     instance_id: str = made["Instances"][0]["InstanceId"]
