@@ -14,9 +14,9 @@ from drportal.access import Anybody
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import age
-from protection.admin.recorded import RecordedAdmin
 from protection.admin.staging_of_target import counted, in_short, synced
 from protection.admin.tones import extension_badge, region_badge
+from protection.admin.validating import ValidatingAdmin
 from protection.choices import ExtensionState, RegionStatus
 from protection.models import AccountRegion, StagingAccount, StagingLink, StagingServer
 from protection.selectors import accounts_for, may_change_staging, staging_accounts_for
@@ -47,7 +47,7 @@ class EditForm(PortalForm):
 
 
 @admin.register(StagingAccount, site=site)
-class StagingAccountAdmin(RecordedAdmin):
+class StagingAccountAdmin(ValidatingAdmin):
     """Accounts whose servers are recovered in a target account. They are added on its page."""
 
     icon, section, place = "warehouse", "Protection", 31
@@ -97,6 +97,7 @@ class StagingAccountAdmin(RecordedAdmin):
         rows = StagingServer.objects.filter(link__in=links).select_related("link__target")
         servers = sorted(rows, key=lambda row: (_ORDER.index(ExtensionState(row.state)), str(row)))
         return {
+            **super().page_context(request, obj),
             "links": [
                 {
                     "target": link.target,
@@ -116,7 +117,6 @@ class StagingAccountAdmin(RecordedAdmin):
             ],
             "left_out": max(0, len(servers) - _MOST_SHOWN),
             "silent": _silent(links),
-            "validated": age(obj.last_validated_at),
             "synced": synced(),
         }
 

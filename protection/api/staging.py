@@ -14,9 +14,10 @@ from rest_framework.reverse import reverse
 from audit.api.views import RecordedViewSet
 from drportal.access import allowed, allowed_anywhere
 from drportal.api.access import Needs, Of
-from drportal.api.pagination import ByName, Pages
+from drportal.api.pagination import ByName, LatestStartFirst, Pages
 from drportal.errors import Forbidden, InvalidInput, NotFound
 from protection.api.account_lookup import account_seen
+from protection.api.account_serializers import ValidationOut
 from protection.api.serializers import SyncAsked
 from protection.api.staging_serializers import (
     DiscoveryOut,
@@ -29,10 +30,16 @@ from protection.api.staging_serializers import (
     StagingServerOut,
 )
 from protection.choices import SyncKind
-from protection.models import StagingAccount, StagingLink, StagingServer, TargetAccount
+from protection.models import (
+    AccountValidation,
+    StagingAccount,
+    StagingLink,
+    StagingServer,
+    TargetAccount,
+)
 from protection.permissions import AccountPermission
 from protection.selectors import accounts_for, may_change_staging, staging_accounts_for
-from protection.services import staging, staging_discovery
+from protection.services import staging, staging_discovery, validation
 
 _NAMES = {
     "account_id": "accountId",
@@ -60,10 +67,12 @@ class StagingAccountViewSet(RecordedViewSet):
         "update": Needs.on_it(AccountPermission.CHANGE),
         "destroy": Needs.on_it(AccountPermission.CHANGE),
         "servers": Needs.to_see(AccountPermission.VIEW),
+        "validate": Needs.on_it(AccountPermission.CHANGE),
+        "validations": Needs.to_see(AccountPermission.VIEW),
         "sync": Needs.on_it(AccountPermission.CHANGE),
         "discover": Needs.to_see(AccountPermission.VIEW),
     }
-    lists = frozenset({"list", "servers"})
+    lists = frozenset({"list", "servers", "validations"})
     serializer_class = StagingOut
     pagination_class = ByName
     filter_backends = ()
@@ -137,6 +146,24 @@ class StagingAccountViewSet(RecordedViewSet):
         target = self._target()
         link = {"link__target": target, "link__staging": self._linked(target)}
         return self.paged(StagingServer.objects.filter(**link), StagingServerOut)
+
+    @extend_schema(request=None, responses={202: ValidationOut})
+    @action(detail=True, methods=["post"])
+    def validate(self, _: Request, **__: str) -> Response:
+        """Have a staging account validated: a worker enters it and looks whether it is as the
+        staging sync needs it. One at a time: else 409.
+        """
+        asked = validation.ask(self._linked(self._target()), actor=self.actor)
+        names = {name: self.kwargs[name] for name in ("account", "sid")}
+        where = self.reverse_action("validations", kwargs=names)
+        return Response(ValidationOut(asked).data, status=202, headers={"Location": where})
+
+    @extend_schema(responses=ValidationOut(many=True))
+    @action(detail=True, pagination_class=LatestStartFirst)
+    def validations(self, _: Request, **__: str) -> Response:
+        """The validations of a staging account, latest first."""
+        linked = self._linked(self._target())
+        return self.paged(AccountValidation.objects.filter(staging=linked), ValidationOut)
 
     @extend_schema(request=None, responses={202: SyncAsked})
     @action(detail=False, methods=["post"])

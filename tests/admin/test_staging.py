@@ -6,9 +6,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from drportal.aws import trials
 from protection.choices import ExtensionState, RegionStatus
 from protection.models import StagingAccount, StagingLink, StagingServer, SyncRun, TargetAccount
 from protection.permissions import AccountPermission
+from protection.services import validation
 from tests.admin.conftest import recorded
 from tests.factories.protection import (
     AccountRegionFactory,
@@ -19,7 +21,7 @@ from tests.factories.protection import (
 from tests.factories.users import grant
 from tests.staging_world import DEPOT, YARD, settled, staged, staging_role
 from tests.world_fixtures import aws
-from tests.worlds import NORTH
+from tests.worlds import EXTERNAL_ID, NORTH
 
 __all__ = ["aws"]
 
@@ -137,6 +139,22 @@ def test_the_sync_is_asked_for(root, target, depot, django_capture_on_commit_cal
     assert "is running already" in answer.content.decode()
 
 
+def test_one_is_validated_for_real(aws, root, transactional_db, monkeypatch):
+    monkeypatch.setattr(trials, "quotas", lambda _: None)  # which moto does not tell
+    known = settled([staged("app-1")])
+    account = StagingAccount.objects.get()
+    root.post(of_staging("validate", account.pk), {})
+    validation.carry_out(account.validations.get().pk)
+    shown = root.get(of_staging("change", account.pk)).content.decode()
+    assert "Entering the account" in shown
+    assert "Never validated" not in shown
+    account.refresh_from_db()
+    assert account.last_validated_at is not None
+    assert EXTERNAL_ID not in shown
+    assert root.get(of_staging("role_template", account.pk)).status_code == 200
+    assert known
+
+
 def test_who_may_only_see_changes_nothing(person, browser, target, depot):
     grant(person, AccountPermission.VIEW, on=target)
     shown = browser.get(of_target("change", target.pk)).content.decode()
@@ -147,6 +165,7 @@ def test_who_may_only_see_changes_nothing(person, browser, target, depot):
         of_target("sync_staging", target.pk),
         of_target("remove_staging", target.pk, DEPOT),
         of_staging("edit", depot.pk),
+        of_staging("validate", depot.pk),
     ]
     before = recorded()
     for page in pages:

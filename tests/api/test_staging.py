@@ -55,10 +55,10 @@ def test_adding_one(root, target, by_digits):
     ("given", "field", "code"),
     [
         ({"accountId": NORTH}, "stagingAccount.accountId", "is_the_target"),
-        ({"accountId": "12"}, "stagingAccount.accountId", "invalid"),
+        ({"accountId": "12"}, "stagingAccount.accountId", "INVALID_FORMAT"),
         ({"accountId": 310000000001}, "stagingAccount.accountId", "invalid"),
-        ({"roleArn": staging_role(YARD)}, "stagingAccount.roleArn", "other_account"),
-        ({"externalId": "a b"}, "stagingAccount.externalId", "invalid"),
+        ({"roleArn": staging_role(YARD)}, "stagingAccount.roleArn", "INVALID_ROLE_ARN"),
+        ({"externalId": "a b"}, "stagingAccount.externalId", "INVALID_FORMAT"),
         ({"accountName": "x" * 65}, "stagingAccount.accountName", "max_length"),
         ({"assumeRoleName": "x"}, "stagingAccount.assumeRoleName", "unknown_field"),
     ],
@@ -98,7 +98,7 @@ def test_changing_and_removing_one(root, target, depot):
     assert root.put(at(target, f"/{DEPOT}"), {**edited, "roleArn": "x"}).json()["errors"] == [
         {
             "field": "roleArn",
-            "code": "invalid",
+            "code": "INVALID_ROLE_ARN",
             "message": "This is not the ARN of an IAM role.",
         }
     ]
@@ -149,6 +149,20 @@ def test_asking_for_the_sync(root, world, target, depot, django_capture_on_commi
     assert (response.status_code, response.json()["error"]) == (409, "ALREADY_RUNNING")
 
 
+def test_one_is_validated_by_a_worker(
+    root, world, target, depot, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks() as sent:
+        response = root.post(at(target, f"/{DEPOT}/validate"), {})
+    assert (response.status_code, response.json()["state"]) == (202, "RUNNING")
+    assert [callback.args[0] for callback in sent] == ["protection.validate_account"]
+    [shown] = root.get(response.headers["Location"]).json()["results"]
+    assert shown == response.json()
+    assert depot.validations.get().requested_by == "root"
+    with world.unchanged():
+        assert root.post(at(target, f"/{DEPOT}/validate"), {}).status_code == 409
+
+
 def _new(_: StagingAccount) -> dict:
     return {"stagingAccount": {"accountId": YARD}}
 
@@ -169,6 +183,8 @@ OPERATIONS = [
     ("put", f"/{DEPOT}", _edit, "CHANGE", 200),
     ("delete", f"/{DEPOT}", _nothing, "CHANGE", 204),
     ("get", f"/{DEPOT}/servers", _nothing, "VIEW", 200),
+    ("post", f"/{DEPOT}/validate", _nothing, "CHANGE", 202),
+    ("get", f"/{DEPOT}/validations", _nothing, "VIEW", 200),
     ("post", "/sync", _nothing, "CHANGE", 202),
     ("get", "/discover", _nothing, "VIEW", 200),
 ]
