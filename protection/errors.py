@@ -5,6 +5,8 @@ from typing import Any
 
 from drportal.errors import DomainError, InvalidInput, Kind
 
+_SHOWN = 20  # names in a sentence
+
 
 class AccountAlreadyRegistered(DomainError):
     """The account id is taken."""
@@ -34,8 +36,11 @@ class AccountInUse(DomainError):
     kind = Kind.CONFLICT
 
     def __init__(self, account: object, users: Iterable[object]) -> None:
-        names = ", ".join(sorted({str(user) for user in users}))
-        super().__init__(f"{account} cannot be deleted: {names} need it.")
+        names = sorted({str(user) for user in users})
+        shown = ", ".join(names[:_SHOWN])
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        what = f"{account} cannot be deleted: {shown}{more} need it."
+        super().__init__(what, needed_by=names)
 
 
 class GroupNameTaken(DomainError):
@@ -320,3 +325,55 @@ class ScheduleMissing(DomainError):
         super().__init__(
             f"Beat has no schedule for {task}. The command sync_schedules adds it.", task=task
         )
+
+
+class InvalidAccount(InvalidInput):
+    """Something about an account has the wrong form."""
+
+    known_as = "INVALID_FORMAT"
+
+
+class InvalidRoleArn(InvalidInput):
+    """What was given is not the ARN of a role in the account."""
+
+    known_as = "INVALID_ROLE_ARN"
+
+
+class HubHasNoRole(InvalidInput):
+    """The hub is entered with the portal's own credentials."""
+
+    known_as = "SAME_ACCOUNT_NO_ROLE_NEEDED"
+
+
+class ValidationAlreadyRunning(DomainError):
+    """One validation of an account at a time."""
+
+    code = "protection.validation_already_running"
+    kind = Kind.CONFLICT
+    known_as = "ALREADY_RUNNING"
+
+    def __init__(self, account: object, validation_id: object) -> None:
+        super().__init__(f"{account} is being validated already.", validation_id=str(validation_id))
+
+
+class NoRoleTemplate(DomainError):
+    """There is nothing to make the role's template of."""
+
+    code = "protection.no_role_template"
+    kind = Kind.CONFLICT
+
+    @classmethod
+    def of_hub(cls, account: object) -> "NoRoleTemplate":
+        """The hub has no role that a template could make."""
+        return cls(f"{account} is the hub: it is entered without a role.")
+
+    @classmethod
+    def without_external_id(cls, account: object) -> "NoRoleTemplate":
+        """A role that asks for no external id can be entered on somebody else's behalf."""
+        return cls(f"{account} has no external id. Give it one first.")
+
+    @classmethod
+    def without_hub(cls, why: str) -> "NoRoleTemplate":
+        """Nobody knows whom the role would have to trust."""
+        what = "The portal's own account is not known, so the role would trust nobody"
+        return cls(f"{what}: register the hub. {why}")

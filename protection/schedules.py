@@ -45,4 +45,11 @@ SCHEDULES = (
         queue="sync",
         expires=3000,
     ),
+    Schedule(
+        "Unattended validations of accounts",
+        task="protection.validate_unattended",
+        every=60,
+        queue="sync",
+        expires=50,
+    ),
 )

@@ -16,6 +16,7 @@ from protection.services import (
     launch_drift,
     staging_sync,
     tag_sync,
+    validation,
 )
 
 logger = logging.getLogger(__name__)
@@ -82,3 +83,17 @@ def sync_tags(**_: object) -> None:
         tag_sync.sync(actor=SCHEDULE)
     except SyncAlreadyRunning as running:
         logger.info("%s", running.detail)
+
+
+@shared_task(base=Job, name="protection.validate_account")
+def validate_account(*, validation_id: str, **_: object) -> None:
+    """Go into one account and look whether a recovery would work there."""
+    validation.carry_out(UUID(validation_id))
+
+
+@shared_task(base=Job, name="protection.validate_unattended")
+def validate_unattended(**_: object) -> None:
+    """Beat's safety net: validations whose message or worker was lost."""
+    validation.give_up_dead()
+    for pk in validation.unattended():
+        hint("protection.validate_account", validation_id=str(pk))

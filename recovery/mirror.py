@@ -130,7 +130,7 @@ def _came_of(execution: Execution) -> Item:
 
 def _waves(waves: QuerySet[Wave]) -> Iterator[Item]:
     servers = WaveServer.objects.order_by("name", "id")
-    jobs = LaunchJob.objects.select_related("account").order_by("created_at", "id")
+    jobs = LaunchJob.objects.order_by("created_at", "id")
     for wave in waves.prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs)):
         yield _wave(wave) | {
             "servers": [_server(server) for server in wave.servers.all()],
@@ -197,7 +197,8 @@ def _server(server: WaveServer) -> Item:
 def _job(job: LaunchJob) -> Item:
     return {
         "launchJobId": str(job.pk),
-        "accountId": job.account.account_id,
+        "accountId": job.aws_account_id,
+        "accountName": job.account_name,
         "region": job.region,
         "executionType": job.kind,
         "sourceServerIds": list(job.server_ids),

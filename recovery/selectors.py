@@ -77,7 +77,7 @@ def with_counts(executions: QuerySet[Execution]) -> QuerySet[Execution]:
 def whole(executions: QuerySet[Execution]) -> QuerySet[Execution]:
     """`executions` with all that a page about one shows: waves, servers, jobs. Five queries."""
     servers = WaveServer.objects.select_related("launch_job").order_by("name", "id")
-    jobs = _with_watches(LaunchJob.objects.select_related("account").order_by("created_at", "id"))
+    jobs = _with_watches(LaunchJob.objects.order_by("created_at", "id"))
     waves = Wave.objects.order_by("position").prefetch_related(
         Prefetch("servers", servers), Prefetch("jobs", jobs)
     )

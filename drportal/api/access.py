@@ -109,7 +109,7 @@ class PortalViewSet(GenericViewSet[Any]):
         """The object that the path names. Raises NotFound if the person may not see it, and
         Forbidden if they may see it, but not do this to it.
         """
-        found = (self.get_queryset() if of is None else of).filter(pk=self.kwargs["pk"]).first()
+        found = (self.get_queryset() if of is None else of).filter(**self.key()).first()
         if found is None:
             raise NotFound("There is no such object, or none that you may see.")
         self.found = found
@@ -119,6 +119,10 @@ class PortalViewSet(GenericViewSet[Any]):
         ):
             raise Forbidden("You may see this, but not do this to it.", permission=needs.permission)
         return found
+
+    def key(self) -> dict[str, Any]:
+        """How the object is looked up by what the path says."""
+        return {"pk": self.kwargs["pk"]}
 
     def taken(self, serializer: type[Any], *, partial: bool = False) -> dict[str, Any]:
         """What the body holds, once `serializer` has found it right."""

@@ -125,6 +125,12 @@ class Drs:
             yield from servers
 
     @reaches_outside
+    def must_be_initialized(self) -> None:
+        """Raise AwsError, NOT_INITIALIZED or another, unless DRS answers here. One short call."""
+        with translated("DescribeSourceServers", self.scope):
+            client("drs", Use.READ, self.scope).describe_source_servers(maxResults=1)
+
+    @reaches_outside
     def jobs_since(self, since: datetime) -> list[Job]:
         """The jobs created at or after `since`, newest first, whoever started them."""
         filters = {"fromDate": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}

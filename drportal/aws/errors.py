@@ -94,6 +94,8 @@ _BY_CODE = {
     "InvalidLaunchTemplateId.NotFound": Failure.NOT_FOUND,
     "InvalidLaunchTemplateId.VersionNotFound": Failure.NOT_FOUND,
     "NotFoundException": Failure.NOT_FOUND,
+    "NoSuchEntity": Failure.NOT_FOUND,
+    "NoSuchResourceException": Failure.NOT_FOUND,
     "ServiceQuotaExceededException": Failure.QUOTA,
     "LimitExceededException": Failure.QUOTA,
     "ValidationException": Failure.INVALID,

@@ -78,11 +78,32 @@ def forget_sessions() -> None:
         _hub_ids.clear()
 
 
-def _sts(region: str) -> Any:
+def forget_session(account: Account) -> None:
+    """Drop what is cached of the way into one account, so that it is really entered again."""
+    with _lock:
+        if account.role_arn:
+            _sessions.pop((account.account_id, account.role_arn, account.external_id), None)
+        else:
+            _hub_ids.clear()
+
+
+def own_account(region: str) -> str:
+    """The account that the hub's keys belong to. Asked once, and then within a few seconds."""
+    with _lock:
+        known = _hub_ids.get("")
+    if known is None:
+        call = Call(operation="GetCallerIdentity", account_id="hub", region=region)
+        known = _asked_who(_sts(region, patient=False), call)
+        with _lock:
+            _hub_ids[""] = known
+    return known
+
+
+def _sts(region: str, *, patient: bool = True) -> Any:
     config = Config(
-        connect_timeout=5,
-        read_timeout=settings.AWS_READ_TIMEOUT_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=5 if patient else 1,
+        read_timeout=settings.AWS_READ_TIMEOUT_SECONDS if patient else 3,
+        retries={"mode": "standard", "total_max_attempts": 3 if patient else 1},
     )
     endpoint = settings.AWS_ENDPOINT_URL or None
     return session(region=region).client("sts", config=config, endpoint_url=endpoint)
@@ -137,8 +158,12 @@ def _must_be_hub(account: Account, region: str) -> None:
 
 def _hub_id(account: Account, region: str) -> str:
     call = Call(operation="GetCallerIdentity", account_id=account.account_id, region=region)
+    return _asked_who(_sts(region), call)
+
+
+def _asked_who(sts: Any, call: Call) -> str:
     try:
-        return str(_sts(region).get_caller_identity()["Account"])
+        return str(sts.get_caller_identity()["Account"])
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise translate(error, call=call) from error
 

@@ -69,16 +69,18 @@ WAVES = (
 
 def register_accounts(client: Client) -> int:
     """Register the hub and the target accounts; returns how many were new."""
-    known = {account["account_id"] for account in client.every("accounts")}
+    known = {account["account_id"] for account in client.every("accounts/targets")}
     new = [account for account in _TARGETS if account not in known]
     for account in new:
-        client.post("accounts", _account(account))
+        client.post("accounts/targets", _account(account))
     return len(new)
 
 
 def build_plan(client: Client) -> str:
     """Make the groups and the plan, and return the plan's id. Needs the inventory."""
-    accounts = {account["account_id"]: account["id"] for account in client.every("accounts")}
+    accounts = {
+        account["account_id"]: account["id"] for account in client.every("accounts/targets")
+    }
     groups = {group["name"]: group["id"] for group in client.every("protection-groups")}
     for group in GROUPS:
         if group.name not in groups:

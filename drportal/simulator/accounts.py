@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 DEFAULT_HUB = "123456789012"
 
@@ -15,12 +17,14 @@ _ASSUMED_ROLE_ARN = re.compile(r"arn:[\w-]+:sts::(\d{12}):assumed-role/([\w+=,.@
 class Role:
     """A role that may be assumed: by whom (`trust`), and with which ExternalId, if any.
 
-    `trust` holds account ids, account roots, role or assumed-role ARNs, or "*".
+    `trust` holds account ids, account roots, role or assumed-role ARNs, or "*". `policy` is what
+    the role may do (`drportal.simulator.policies`); without one, everything.
     """
 
     arn: str
     trust: list[str]
     external_id: str | None = None
+    policy: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not _ROLE_ARN.fullmatch(self.arn):
@@ -51,11 +55,14 @@ def _names(entry: str, principal: str) -> bool:
 
 @dataclass
 class Account:
-    """An account of the company. `not_opted_in` are the opt-in Regions it has not enabled."""
+    """An account of the company. `not_opted_in` are the opt-in Regions it has not enabled, and
+    `forbidden` patterns of the actions that the organization's policies deny there.
+    """
 
     id: str
     name: str
     not_opted_in: set[str] = field(default_factory=set)
+    forbidden: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         if not _ACCOUNT_ID.fullmatch(self.id):
@@ -103,6 +110,16 @@ class Registry:
             if role.account == account and role.name == name:
                 return role
         return None
+
+    def role_of(self, session: Session) -> Role | None:
+        """The role that a session is of."""
+        match = _ASSUMED_ROLE_ARN.fullmatch(session.arn)
+        return self.role_named(*match.groups()) if match else None
+
+    def forbidden_in(self, account: str) -> set[str]:
+        """The patterns of actions that the organization denies in an account."""
+        known = self.accounts.get(account)
+        return known.forbidden if known else set()
 
     def opted_in(self, account: str, region: str) -> bool:
         """Accounts the world was told nothing about have every Region."""

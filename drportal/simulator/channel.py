@@ -130,8 +130,9 @@ def _add_role(request: Request) -> dict[str, Any]:
     given = Reader(request.get_json(), "role")
     arn, trust = given.required("arn", str), given.texts("trust")
     external_id = given.optional("externalId", str, "") or None
+    policy = given.optional("policy", dict, {}) or None
     given.finish()
-    world.accounts.add_role(Role(arn, trust, external_id))
+    world.accounts.add_role(Role(arn, trust, external_id, policy))
     return _roles()
 
 

@@ -89,9 +89,17 @@ class Control:
         place = {"account": account, "region": region, "server": server}
         self._ask("POST", "replication", place | given)
 
-    def add_role(self, arn: str, *, trust: list[str], external_id: str | None = None) -> None:
-        role = {"arn": arn, "trust": trust}
-        self._ask("POST", "roles", role | ({"externalId": external_id} if external_id else {}))
+    def add_role(
+        self,
+        arn: str,
+        *,
+        trust: list[str],
+        external_id: str | None = None,
+        policy: dict[str, Any] | None = None,
+    ) -> None:
+        role: dict[str, Any] = {"arn": arn, "trust": trust}
+        role |= {"externalId": external_id} if external_id else {}
+        self._ask("POST", "roles", role | ({"policy": policy} if policy else {}))
 
     def remove_role(self, arn: str) -> None:
         self._ask("DELETE", "roles", arn=arn)

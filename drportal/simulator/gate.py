@@ -11,8 +11,9 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import timedelta
 from enum import Enum
+from fnmatch import fnmatchcase
 
-from drportal.simulator import service_quotas
+from drportal.simulator import policies, service_quotas
 from drportal.simulator.accounts import Session
 from drportal.simulator.calls import Call
 from drportal.simulator.faults import AFTER, BEFORE, Fault, Kind
@@ -121,9 +122,34 @@ def _refused(wanted: Asked, call: Call, session: Session | None) -> Answer | Non
         return answer(refusal("expired", wanted.service), wanted.service)
     if not world.accounts.opted_in(call.account, call.region):
         return answer(refusal("region", wanted.service), wanted.service)
-    if (wanted.service, wanted.operation) == ("sts", "AssumeRole"):
-        return _untrusted(wanted, call)
-    return None
+    if wanted.service == "sts":
+        return _untrusted(wanted, call) if wanted.operation == "AssumeRole" else None
+    refused = _not_allowed(call, session)
+    if refused is None and (wanted.service, wanted.operation) == ("iam", "SimulatePrincipalPolicy"):
+        return _simulated(wanted, call)  # moto has none
+    return refused
+
+
+def _not_allowed(call: Call, session: Session | None) -> Answer | None:
+    """What the organization forbids, or the policy of the caller's role does not allow."""
+    action = policies.action_of(call.service, call.operation)
+    role = world.accounts.role_of(session) if session is not None else None
+    said = f"User: {_principal(call)} is not authorized to perform: {action}"
+    if any(fnmatchcase(action, each) for each in world.accounts.forbidden_in(call.account)):
+        said = f"{said} with an explicit deny in a service control policy"
+    elif role is None or role.policy is None or policies.may_call(role.policy, action):
+        return None
+    return answer(refusal("denied", call.service, message=said), call.service)
+
+
+def _simulated(wanted: Asked, call: Call) -> Answer:
+    role = world.accounts.roles.get(wanted.params.get("PolicySourceArn", ""))
+    body = policies.simulated(
+        wanted.params,
+        role.policy if role else None,
+        world.accounts.forbidden_in(call.account),
+    )
+    return Answer(200, {"Content-Type": "text/xml"}, body)
 
 
 def _struck(fault: Fault, call: Call) -> Answer:

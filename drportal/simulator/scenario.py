@@ -6,8 +6,9 @@ hub         account id of any dummy key (or mark an account with `hub`: true)
 speed seed  of the clock and of the random source
 settings    members of `Settings`, durations in seconds
 quotas      members of `Quotas`
-accounts    id*, name, hub, initialized (Regions), notOptedIn (Regions)
-roles       arn*, trust (ARNs, account ids or "*"), externalId
+accounts    id*, name, hub, initialized (Regions), notOptedIn (Regions), forbidden (patterns of
+            actions that the organization denies)
+roles       arn*, trust (ARNs, account ids or "*"), externalId, policy (an IAM policy document)
 keys        account*, region*, id*, manager (CUSTOMER or AWS): of KMS
 servers     account*, region*, hostname*, os*, id, fqdn, tags, ip, cpus, ramGiB, disks (device*,
             GiB), instanceType, architecture, volumeStatus, addedDaysAgo, origin (account*,
@@ -142,7 +143,8 @@ def _load_account(each: Reader) -> Account:
         raise each.refuse("id", f"{account_id} is there twice.")
     name = each.optional("name", str, account_id)
     try:
-        account = Account(account_id, name, set(each.texts("notOptedIn")))
+        regions, forbidden = set(each.texts("notOptedIn")), set(each.texts("forbidden"))
+        account = Account(account_id, name, regions, forbidden)
     except ValueError as error:
         raise each.refuse("id", error) from error
     if each.optional("hub", bool, default=False):
@@ -163,7 +165,8 @@ def _load_role(each: Reader) -> None:
     arn = each.required("arn", str)
     external_id = each.optional("externalId", str, "")
     try:
-        role = Role(arn, each.texts("trust"), external_id or None)
+        policy = each.optional("policy", dict, {}) or None
+        role = Role(arn, each.texts("trust"), external_id or None, policy)
     except ValueError as error:
         raise each.refuse("arn", error) from error
     if role.account not in world.accounts.accounts:

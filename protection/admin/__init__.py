@@ -7,6 +7,7 @@ from protection.admin.launch_settings import LaunchSettingsAdmin
 from protection.admin.people import RoleAdmin, UserAdmin
 from protection.admin.schedules import PeriodicTaskAdmin
 from protection.admin.servers import SourceServerAdmin
+from protection.admin.staging import StagingAccountAdmin
 from protection.admin.sync_runs import SyncRunAdmin
 from protection.admin.tag_settings import TagSyncSettingsAdmin
 
@@ -17,6 +18,7 @@ __all__ = [
     "RecoveryInstanceAdmin",
     "RoleAdmin",
     "SourceServerAdmin",
+    "StagingAccountAdmin",
     "SyncRunAdmin",
     "TagSyncSettingsAdmin",
     "TargetAccountAdmin",

@@ -20,17 +20,18 @@ from drportal.adminkit import actions, sharing
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
-from protection.admin.recorded import RecordedAdmin
+from protection.admin.staging_of_target import StagingOfTarget
 from protection.admin.tones import region_badge
+from protection.admin.validating import ValidatingAdmin, validated_in_short
 from protection.choices import RegionStatus
 from protection.models import AccountRegion, TargetAccount
 from protection.permissions import AccountPermission
 from protection.selectors import STALE_AFTER, accounts_for
-from protection.services import accounts
+from protection.services import accounts, validation
 
 
 class RegisterForm(PortalForm):
-    """A new account. The external id is made here, because it is never shown again."""
+    """A new account. The external id is made here; later only the role's template shows it."""
 
     account_id = forms.CharField(label="Account id", help_text="12 digits.")
     name = forms.CharField(max_length=64)
@@ -45,8 +46,8 @@ class RegisterForm(PortalForm):
     external_id = forms.CharField(
         label="External id",
         required=False,
-        help_text="Copy it into the role's trust policy now: it is not shown again. "
-        "The hub has none.",
+        help_text="The role's trust policy must ask for it. The role's template, which you can "
+        "download once the account is saved, does. Nothing else shows it again. The hub has none.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -66,7 +67,7 @@ class EditForm(PortalForm):
 
 
 @admin.register(TargetAccount, site=site)
-class TargetAccountAdmin(RecordedAdmin):
+class TargetAccountAdmin(StagingOfTarget, ValidatingAdmin):
     """The accounts whose servers the portal recovers."""
 
     icon, section, place = "cloud", "Protection", 30
@@ -78,7 +79,15 @@ class TargetAccountAdmin(RecordedAdmin):
         ("delete_targetaccount", "Delete"),
         ("share_targetaccount", "Share"),
     )
-    list_display = ("name", "account_id", "watched", "regions_shown", "servers_shown", "listed")
+    list_display = (
+        "name",
+        "account_id",
+        "watched",
+        "validated",
+        "regions_shown",
+        "servers_shown",
+        "listed",
+    )
     list_filter = ("active", "is_hub")
     search_fields = ("name", "account_id")
     ordering = ("name", "account_id")
@@ -93,13 +102,19 @@ class TargetAccountAdmin(RecordedAdmin):
         by_account: dict[Any, list[AccountRegion]] = {}
         for region in regions.order_by("region"):
             by_account.setdefault(region.account_id, []).append(region)
+        latest = validation.latest_of(rows)
         for row in rows:
             row.region_rows = by_account.get(row.pk, [])
+            row.latest_validation = latest.get(row.pk)
 
     @admin.display(description="Watched", ordering="active")
     def watched(self, account: TargetAccount) -> str:
         hub = " (hub)" if account.is_hub else ""
         return f"yes{hub}" if account.active else f"no{hub}"
+
+    @admin.display(description="Validated", ordering="last_validated_at")
+    def validated(self, account: Any) -> str:
+        return validated_in_short(account.last_validated_at, account.latest_validation)
 
     @admin.display(description="Regions")
     def regions_shown(self, account: Any) -> str:
@@ -149,6 +164,7 @@ class TargetAccountAdmin(RecordedAdmin):
     def page_context(self, request: HttpRequest, obj: TargetAccount) -> dict[str, Any]:
         rows = obj.regions.order_by("region")
         return {
+            **super().page_context(request, obj),
             "regions": [
                 {
                     "row": row,
@@ -157,7 +173,7 @@ class TargetAccountAdmin(RecordedAdmin):
                     "checked": age(row.checked_at),
                 }
                 for row in rows
-            ]
+            ],
         }
 
     def form_for(self, request: HttpRequest, obj: TargetAccount | None) -> PortalForm:

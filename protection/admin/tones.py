@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from drportal.adminkit.widgets import Tone, age, badge
-from protection.choices import Readiness, RegionStatus, SyncState
+from protection.choices import ExtensionState, Readiness, RegionStatus, SyncState
 from protection.models import AccountRegion, SyncRun
 from protection.rules.readiness import Verdict
 from protection.selectors import INSTANCES_STALE_AFTER, STALE_AFTER
@@ -22,6 +22,13 @@ READINESS_TONES = {
     Readiness.LAGGING: Tone.WAIT,
     Readiness.NOT_READY: Tone.BAD,
     Readiness.UNKNOWN: Tone.UNSURE,
+}
+_EXTENSION = {
+    ExtensionState.FOUND: Tone.PLAIN,
+    ExtensionState.EXTENDED: Tone.GOOD,
+    ExtensionState.HELD_BACK: Tone.WAIT,
+    ExtensionState.FAILED: Tone.BAD,
+    ExtensionState.UNKNOWN: Tone.UNSURE,
 }
 _SYNC = {
     SyncState.RUNNING: Tone.BUSY,
@@ -77,3 +84,12 @@ def instances_badge(row: AccountRegion | None) -> SafeString:
         old = timezone.now() - row.instances_listed_at > INSTANCES_STALE_AFTER
         return badge("Active when last listed", Tone.UNSURE) if old else badge("Active", Tone.GOOD)
     return badge(known.label, _REGION.get(known, Tone.BAD))
+
+
+def extension_badge(state: str, *, broken: bool = False, count: int | None = None) -> SafeString:
+    """How a staging account's server stands, or how many do; a broken extension is not green."""
+    known = ExtensionState(state)
+    label = "Extended, but cut off" if broken else str(known.label)
+    if count is not None:
+        label = f"{count} {label[0].lower()}{label[1:]}"
+    return badge(label, Tone.BAD if broken else _EXTENSION[known])

@@ -45,7 +45,7 @@ class _Fields(_Choice):
 class GroupIn(_Fields):
     """A group to make."""
 
-    account = Id(help_text="The id of the account, as /accounts shows it.")
+    account = Id(help_text="The id of the account, as /accounts/targets shows it.")
     region = Text(max_length=32)
 
 
@@ -82,7 +82,7 @@ class RestoreIn(_Guarded):
 class PreviewIn(_Choice):
     """A choice of servers to look at."""
 
-    account = Id(help_text="The id of the account, as /accounts shows it.")
+    account = Id(help_text="The id of the account, as /accounts/targets shows it.")
     region = Text(max_length=32)
     group = Id(required=False, help_text="A group of this account and Region to compare it with.")
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from drportal.api.serializers import Flag, Known, Seconds, StrictSerializer, Text
+from drportal.api.serializers import Known, Seconds, StrictSerializer
 from protection.choices import Readiness, SyncKind
 from protection.models import (
     AccountRegion,
@@ -18,86 +18,12 @@ from protection.models import (
 from protection.selectors import readiness_of
 
 
-class AccountIn(StrictSerializer):
-    """An account to register."""
-
-    account_id = Text(max_length=12, help_text="12 digits.")
-    name = Text(max_length=64)
-    is_hub = Flag(default=False, help_text="The portal's own account, entered without a role.")
-    role_arn = Text(
-        max_length=600,
-        required=False,
-        allow_blank=True,
-        help_text="Left out, it is that of the role DRSOrchestrationRole in the account.",
-    )
-    external_id = Text(
-        max_length=1224,
-        required=False,
-        allow_blank=True,
-        write_only=True,
-        help_text="What the role's trust asks for. Never shown. Left out, one is made.",
-    )
-
-
-class AccountEdit(StrictSerializer):
-    """An account as it is to be. The account id and the hub are fixed."""
-
-    name = Text(max_length=64)
-    role_arn = Text(max_length=600, allow_blank=True)
-    active = Flag(help_text="Whether it is listed and recovered into.")
-    external_id = Text(
-        max_length=1224,
-        required=False,
-        allow_blank=True,
-        write_only=True,
-        help_text="Never shown. Left out, it stays as it is.",
-    )
-
-
-class AccountOut(serializers.ModelSerializer[TargetAccount]):
-    """A target account. Its external id is a secret, and only whether there is one is said."""
-
-    has_external_id = serializers.SerializerMethodField()
-
-    class Meta:
-        model = TargetAccount
-        fields = (
-            "id",
-            "account_id",
-            "name",
-            "is_hub",
-            "role_arn",
-            "has_external_id",
-            "active",
-            "created_at",
-            "updated_at",
-        )
-        read_only_fields = fields
-
-    def get_has_external_id(self, account: TargetAccount) -> bool:
-        return bool(account.external_id)
-
-
 class AccountRef(serializers.ModelSerializer[TargetAccount]):
     """An account, as other objects name it."""
 
     class Meta:
         model = TargetAccount
         fields = ("id", "account_id", "name")
-        read_only_fields = fields
-
-
-class RegionOut(serializers.ModelSerializer[AccountRegion]):
-    """What one Region of an account last answered.
-
-    `server_count` is of the last complete listing, at `listed_at`; null if there was none.
-    """
-
-    message = Known(help_text="Why it does not answer.")
-
-    class Meta:
-        model = AccountRegion
-        fields = ("region", "status", "message", "server_count", "checked_at", "listed_at")
         read_only_fields = fields
 
 

@@ -8,6 +8,9 @@ ROLE_ARN_PATTERN = r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}$"
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}")  # STS API reference, ExternalId
 _LONGEST_NAME = 64
+# The codes of what is wrong with a field, as the reference system spells them.
+INVALID_FORMAT = "INVALID_FORMAT"
+INVALID_ROLE_ARN = "INVALID_ROLE_ARN"
 
 Complaint = dict[str, str]
 
@@ -36,9 +39,9 @@ def identity_errors(account_id: str, name: str) -> list[Complaint]:
     """What is wrong with an account's id and name."""
     errors = []
     if not is_account_id(account_id):
-        errors.append(complaint("account_id", "invalid", "An account id has 12 digits."))
+        errors.append(complaint("account_id", INVALID_FORMAT, "An account id has 12 digits."))
     if not 1 <= len(name) <= _LONGEST_NAME:
-        errors.append(complaint("name", "invalid", "A name has 1 to 64 characters."))
+        errors.append(complaint("name", INVALID_FORMAT, "A name has 1 to 64 characters."))
     return errors
 
 
@@ -50,11 +53,13 @@ def role_errors(account_id: str, role_arn: str, external_id: str) -> list[Compla
         return []
     errors = []
     if not re.fullmatch(ROLE_ARN_PATTERN, role_arn, re.ASCII):
-        errors.append(complaint("role_arn", "invalid", "This is not the ARN of an IAM role."))
+        message = "This is not the ARN of an IAM role."
+        errors.append(complaint("role_arn", INVALID_ROLE_ARN, message))
     elif role_arn.split(":")[4] != account_id:
-        errors.append(complaint("role_arn", "other_account", "The role is in another account."))
+        errors.append(complaint("role_arn", INVALID_ROLE_ARN, "The role is in another account."))
     if external_id and not _EXTERNAL_ID.fullmatch(external_id):
-        errors.append(complaint("external_id", "invalid", "STS does not take such an external id."))
+        message = "STS does not take such an external id."
+        errors.append(complaint("external_id", INVALID_FORMAT, message))
     return errors
 
 

@@ -1,4 +1,4 @@
-"""Target accounts: registering, editing and deleting them."""
+"""Target accounts: registering, editing and deleting them, and the template of their role."""
 
 from typing import Any
 
@@ -11,13 +11,21 @@ from drportal.actor import Actor
 from drportal.aws.regions import watched_regions
 from drportal.errors import InvalidInput
 from drportal.mirror.services import mark
-from protection.errors import AccountAlreadyRegistered, AccountInUse, HubAlreadyRegistered
-from protection.models import AccountRegion, TargetAccount
+from protection.errors import (
+    AccountAlreadyRegistered,
+    AccountInUse,
+    HubAlreadyRegistered,
+    HubHasNoRole,
+    InvalidAccount,
+    InvalidRoleArn,
+)
+from protection.models import AccountRegion, GroupMember, TargetAccount
 from protection.rules import roles
 from protection.services import staging
 from protection.services.marks import mark_with_account
 
 _EDITABLE = frozenset({"name", "role_arn", "external_id", "active"})
+_WAY_IN = frozenset({"role_arn", "external_id"})
 
 
 def register(
@@ -54,7 +62,8 @@ def register(
 def edit(account: TargetAccount, *, actor: Actor, **changes: Any) -> TargetAccount:
     """Change an account's name, role, external id or whether it is active.
 
-    The account id and the hub flag are fixed. Raises InvalidInput.
+    The account id and the hub flag are fixed. With another role or external id the account is no
+    longer a validated one. Raises InvalidInput.
     """
     unknown = changes.keys() - _EDITABLE
     if unknown:
@@ -69,14 +78,19 @@ def edit(account: TargetAccount, *, actor: Actor, **changes: Any) -> TargetAccou
         if not changed:
             return account
         account.updated_at = timezone.now()
+        if _WAY_IN & changed.keys():
+            account.last_validated_at = None
         account.external_id_lost = account.external_id_lost and "external_id" not in changed
-        account.save(update_fields=[*changed, "external_id_lost", "updated_at"])
+        columns = ["updated_at", "last_validated_at", "external_id_lost"]
+        account.save(update_fields=[*changed, *columns])
         _saved("edited", account, actor=actor, old={f: before[f] for f in changed}, new=changed)
     return account
 
 
 def delete(account: TargetAccount, *, actor: Actor) -> None:
-    """Forget an account, with its inventory. Raises AccountInUse while something needs it."""
+    """Forget an account, with its inventory. Raises AccountInUse while groups or executions need
+    it, and names them. What was launched there stays in the history of its executions.
+    """
     with transaction.atomic():
         staging.remove_all(account, actor=actor)
         mark_with_account(account)
@@ -84,13 +98,24 @@ def delete(account: TargetAccount, *, actor: Actor) -> None:
         try:
             account.delete()
         except ProtectedError as error:
-            raise AccountInUse(account, error.protected_objects) from error
+            raise AccountInUse(account, _users(error)) from error
+
+
+def _users(error: ProtectedError) -> list[object]:
+    """What needs the account. A group's servers are not named one by one: the group is."""
+    return [user for user in error.protected_objects if not isinstance(user, GroupMember)]
 
 
 def _must_be_valid(account: TargetAccount) -> None:
     errors = [*roles.identity_errors(account.account_id, account.name), *_role_errors(account)]
     if errors:
-        raise InvalidInput("The account is not valid.", errors=errors)
+        sort = _SORTS.get(errors[0]["code"], InvalidAccount)
+        raise sort("The account is not valid.", errors=errors)
+
+
+_SORTS: dict[str, type[InvalidInput]] = {
+    sort.known_as: sort for sort in (InvalidAccount, InvalidRoleArn, HubHasNoRole)
+}
 
 
 def _role_errors(account: TargetAccount) -> list[roles.Complaint]:
@@ -98,7 +123,7 @@ def _role_errors(account: TargetAccount) -> list[roles.Complaint]:
         return roles.role_errors(account.account_id, account.role_arn, account.external_id)
     if account.role_arn or account.external_id:
         message = "The hub is entered without a role."
-        return [roles.complaint("role_arn", "hub_has_no_role", message)]
+        return [roles.complaint("role_arn", HubHasNoRole.known_as, message)]
     return []
 
 

@@ -27,6 +27,7 @@ from drportal.state import move_all
 from protection.choices import EXTENSION, ExtensionState
 from protection.models import StagingLink, StagingServer, SyncRun
 from protection.rules import extension
+from protection.rules.regions import status_of
 from protection.services import sync_runs
 from protection.services.sync_runs import Tally
 
@@ -58,12 +59,12 @@ class Place:
         """What is known of the servers here."""
         return StagingServer.objects.filter(link=self.link, region=self.region)
 
-    def problem(self, error: AwsError) -> dict[str, Any]:
+    def problem(self, error: AwsError) -> dict[str, str]:
         """What a run says of a place where AWS did not do what it was asked."""
         return {
             "account": error.context["account_id"],
             "region": self.region,
-            "status": str(error.failure),
+            "status": str(status_of(error)),
             "message": f"{error.context['operation']}: {error.message} (staging account "
             f"{self.link.staging.account_id} of target {self.link.target.account_id})",
         }
@@ -118,7 +119,7 @@ def _extend_at(
         alive()
         error = _extend(place, row, findings, tally, actor=actor)
         if error is not None and error.failure in _STOP_AFTER:
-            tally.problems.append(place.problem(error))
+            tally.cannot(**place.problem(error))
             return
 
 
@@ -189,7 +190,7 @@ def _nobody_can_tell(
     which nothing was known yet says why.
     """
     tally.scopes_failed += 1
-    tally.problems.append(place.problem(error))
+    tally.cannot(**place.problem(error))
     for row in rows:
         told = (ExtensionState.UNKNOWN, error.detail)
         nothing_known = row.state in {ExtensionState.FOUND, ExtensionState.UNKNOWN}

@@ -18,7 +18,8 @@ from protection.rules import roles
 from protection.rules.extension import FIRST_WAIT
 from protection.services import sync_runs
 
-_EDITABLE = frozenset({"name", "role_arn", "external_id"})
+_WAY_IN = frozenset({"role_arn", "external_id"})
+_EDITABLE = _WAY_IN | {"name"}
 
 
 def add(
@@ -58,7 +59,8 @@ def add(
 def edit(staging: StagingAccount, *, actor: Actor, **changes: Any) -> StagingAccount:
     """Change a staging account's name, role or external id, for every target that it serves.
 
-    The account id is fixed. Raises InvalidInput.
+    The account id is fixed. With another role or external id the account is no longer a validated
+    one. Raises InvalidInput.
     """
     unknown = changes.keys() - _EDITABLE
     if unknown:
@@ -75,7 +77,9 @@ def edit(staging: StagingAccount, *, actor: Actor, **changes: Any) -> StagingAcc
         if not changed:
             return staging
         staging.updated_at = timezone.now()
-        staging.save(update_fields=[*changed, "updated_at"])
+        if _WAY_IN & changed.keys():
+            staging.last_validated_at = None
+        staging.save(update_fields=[*changed, "updated_at", "last_validated_at"])
         old = {field: before[field] for field in changed}
         record(
             "protection.staging_account.edited", actor=actor, subject=staging, old=old, new=changed

@@ -71,6 +71,11 @@ class Entry:
     replicating: int | None = None
     error: str = ""
 
+    @property
+    def valid(self) -> bool:
+        """Whether it could be a staging account: it was entered, and DRS is in use there."""
+        return self.entered is True and self.initialized is True
+
 
 @reaches_outside
 def discover(
@@ -85,13 +90,15 @@ def discover(
     found: dict[str, Found] = {}
     linked = set(target.staging_accounts.values_list("account_id", flat=True))
     _from_inventory(target, found)
-    answers, missing = _asked(target, sorted(set(candidates) - linked), within)
+    candidates = sorted(set(candidates) - linked - {target.account_id})
+    answers, missing = _asked(target, candidates, within)
     for region, listed in answers.extended:
         for account_id in listed:
             _noted(found, account_id, region).has_extended = True
     for region, account_id in answers.extensible:
         _noted(found, account_id, region).has_extensible = True
-    names = dict(StagingAccount.objects.values_list("account_id", "name"))
+    named = StagingAccount.objects.filter(account_id__in=candidates)
+    names = dict(named.values_list("account_id", "name"))
     new = [entry for key, entry in sorted(found.items()) if key not in linked]
     for entry in new:
         entry.name = names.get(entry.account_id, "")

@@ -4,34 +4,24 @@ Each target, staging account and Region stands by itself. One that does not answ
 that was known. How one server stands, and why, is in its row.
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from drportal.actor import Actor
 from drportal.aws.errors import AwsError
 from drportal.aws.staging import Extended, Extensible, Extensions
-from drportal.observability import correlated, correlation_id
 from drportal.state import move_all
 from drportal.transactions import reaches_outside
 from protection.choices import EXTENSION, ExtensionState, RegionStatus, SyncKind
 from protection.models import AccountRegion, StagingLink, StagingServer, SyncRun
-from protection.services import sync_runs
+from protection.rules.regions import NOT_IN_USE
+from protection.services import asking, sync_runs
 from protection.services.extending import Place, extend_due
 from protection.services.sync_runs import Tally
-
-_THREADS = 8
-_NEVER_USED = frozenset(
-    {
-        RegionStatus.NOT_INITIALIZED,
-        RegionStatus.REGION_NOT_OPTED_IN,
-        RegionStatus.REGION_NOT_ENABLED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +43,10 @@ def sync(*, actor: Actor) -> SyncRun:
     while another run is alive. AWS's failures end in the run and in the rows; they are not raised.
     """
     run = sync_runs.begin(SyncKind.STAGING, actor=actor)
-    tally = Tally()
+    tally, alive = Tally(), sync_runs.Pulse(run)
     try:
-        listed = []
-        for sighting in _sightings(_places(tally)):
-            if _take_in(sighting, tally):
-                listed.append(sighting.place)
-            sync_runs.keep_alive(run)
+        sightings = asking.ask_all(_places(tally), _look, alive=alive)
+        listed = [sighting.place for sighting in sightings if _take_in(sighting, tally)]
         extend_due(run, listed, tally, actor=actor)
     except BaseException:
         sync_runs.fail(run, tally, actor=actor)
@@ -78,33 +65,21 @@ def _places(tally: Tally) -> list[Place]:
         for row in rows.get(link.target_id, []):
             if row.status == RegionStatus.ACTIVE:
                 places.append(Place(link, row.region))
-            elif row.status in _NEVER_USED and row.listed_at is None:
+            elif row.status in NOT_IN_USE and row.listed_at is None:
                 tally.scopes_without_drs += 1
             else:
                 tally.scopes_skipped += 1
     return places
 
 
-def _sightings(places: Sequence[Place]) -> Iterator[Sighting]:
-    """Ask many at once; AWS is waited for in threads that touch no database."""
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="staging") as pool:
-        work = correlation_id()
-        asked = [pool.submit(_look, place, work) for place in places]
-        for answered in as_completed(asked):
-            yield answered.result()
-
-
-def _look(place: Place, work: str) -> Sighting:
-    with correlated(work):
-        try:
-            target = Extensions(place.target_scope)
-            # In this order: what is extended in between is in both, and then it is extended.
-            extensible = target.extensible(place.link.staging.account_id)
-            extended = target.extended(place.link.staging.account_id)
-        except AwsError as error:
-            return Sighting(place, error=error)
-        finally:
-            connection.close()
+def _look(place: Place) -> Sighting:
+    target = Extensions(place.target_scope)
+    try:
+        # In this order: what is extended in between is in both, and then it is extended.
+        extensible = target.extensible(place.link.staging.account_id)
+        extended = target.extended(place.link.staging.account_id)
+    except AwsError as error:
+        return Sighting(place, error=error)
     return Sighting(place, extensible, extended)
 
 
@@ -112,7 +87,7 @@ def _take_in(sighting: Sighting, tally: Tally) -> bool:
     """Whether the place answered, and is still there."""
     if sighting.error is not None:
         tally.scopes_failed += 1
-        tally.problems.append(sighting.place.problem(sighting.error))
+        tally.cannot(**sighting.place.problem(sighting.error))
         return False
     with transaction.atomic():
         link = sighting.place.link

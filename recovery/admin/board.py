@@ -250,7 +250,7 @@ def _silent(execution: Execution, watches: dict[tuple[Any, str], JobWatch]) -> l
         for job in wave.jobs.all()
         if job.state == JobState.STARTED
     )
-    places = {(job.account_id, job.region): job.account.account_id for job in started}
+    places = {(job.account_id, job.region): job.aws_account_id for job in started}
     found: list[str] = []
     for place, account in places.items():
         watch = watches.get(place)

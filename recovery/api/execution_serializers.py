@@ -67,7 +67,7 @@ class ExecutionOut(serializers.ModelSerializer[Execution]):
 class JobOut(serializers.ModelSerializer[LaunchJob]):
     """A launch job: one StartRecovery in one account and Region."""
 
-    account_id = serializers.CharField(source="account.account_id", read_only=True)
+    account_id = serializers.CharField(source="aws_account_id", read_only=True)
     message = Known()
     drs_job_id = Known(help_text="Null until DRS has given it.")
     drs_status = Known(help_text="As DRS spells it.")

@@ -1,12 +1,13 @@
 """Plans, and carrying them out."""
 
 from recovery.models.access import RecoveryPlanGroupPermission, RecoveryPlanUserPermission
-from recovery.models.claims import JobWatch, LaunchJob, ServerClaim
+from recovery.models.claims import AccountClaim, JobWatch, LaunchJob, ServerClaim
 from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
 from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
 from recovery.models.transfer import ImportRun
 
 __all__ = [
+    "AccountClaim",
     "Execution",
     "ExecutionEvent",
     "ImportRun",

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from drportal.aws.scope import Scope
 from protection.models import TargetAccount
 from recovery.models.executions import Execution, Wave
 from recovery.states import JOB, JobState, Kind
@@ -35,17 +36,42 @@ class ServerClaim(models.Model):
         return f"{self.server_id} for {self.execution}"
 
 
+class AccountClaim(models.Model):
+    """That an execution works in an account, which therefore stays. The row goes when the last of
+    the execution's servers there is released.
+    """
+
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(TargetAccount, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["execution", "account"], name="recovery_account_claimed_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.execution)
+
+
 class LaunchJob(models.Model):
     """The journal of one StartRecovery: at most 100 servers of one account and Region.
 
-    `asked_at` is written right before DRS is asked. `known_job_ids` are jobs with the same
-    servers that DRS listed before that, so they cannot be the answer to it.
+    `account` is there while the job lives. Afterwards it may be deleted: `aws_account_id`, its 12
+    digits, and `account_name` still tell. `asked_at` is written right before DRS is asked.
+    `known_job_ids` are jobs with the same servers that DRS listed before that, so they cannot be
+    the answer to it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="jobs")
     wave = models.ForeignKey(Wave, on_delete=models.CASCADE, related_name="jobs")
-    account = models.ForeignKey(TargetAccount, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(
+        TargetAccount, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    aws_account_id = models.CharField(max_length=12)
+    account_name = models.CharField(max_length=64)
     region = models.CharField(max_length=32)
     kind = models.CharField(max_length=8, choices=Kind)
     server_ids = ArrayField(models.CharField(max_length=19))
@@ -78,6 +104,10 @@ class LaunchJob(models.Model):
                 condition=~Q(state__in=[JobState.STARTED, JobState.ENDED]) | ~Q(drs_job_id=""),
                 name="recovery_started_job_has_its_id",
             ),
+            models.CheckConstraint(
+                condition=Q(account__isnull=False) | ~Q(state__in=sorted(JOB.active)),
+                name="recovery_live_job_has_its_account",
+            ),
         )
         indexes = (
             models.Index(
@@ -89,6 +119,17 @@ class LaunchJob(models.Model):
 
     def __str__(self) -> str:
         return self.drs_job_id or f"launch of {len(self.server_ids)} servers"
+
+    @property
+    def where(self) -> str:
+        """The 12 digits of its account, and its Region, for a person."""
+        return f"{self.aws_account_id}/{self.region}"
+
+    def scope(self) -> Scope:
+        """Where DRS is asked for a job that lives; such a one has its account."""
+        if self.account is None:
+            raise RuntimeError(f"{self} has ended, and its account is gone")
+        return self.account.scope(self.region)
 
 
 class JobWatch(models.Model):

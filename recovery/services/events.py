@@ -35,4 +35,4 @@ def note(
 def titled(job: LaunchJob) -> str:
     """What the timeline calls a launch job: what it is, and where."""
     what = job.drs_job_id or f"Launch of {len(job.server_ids)} servers"
-    return f"{what} in {job.account.account_id}/{job.region}"
+    return f"{what} in {job.where}"

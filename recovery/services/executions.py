@@ -14,7 +14,7 @@ from drportal.actor import Actor
 from drportal.jobs import hint
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint, correlation_id
-from protection.models import ProtectionGroup, SourceServer
+from protection.models import ProtectionGroup, SourceServer, TargetAccount
 from protection.selectors import readiness_of, regions_by_key
 from protection.services import holds
 from recovery.errors import (
@@ -29,6 +29,7 @@ from recovery.errors import (
     ServerTwice,
 )
 from recovery.models import (
+    AccountClaim,
     Execution,
     PlanWave,
     PlanWaveGroup,
@@ -264,7 +265,9 @@ def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
 
 
 def _claim(execution: Execution) -> None:
-    """Hold every server, in one order for everybody, so that two starts cannot deadlock."""
+    """Hold every server, in one order for everybody, so that two starts cannot deadlock, and the
+    accounts that they are in.
+    """
     wanted = list(
         execution.servers.order_by("account_id", "region", "server_id").values_list(
             "account_id", "region", "server_id"
@@ -277,6 +280,12 @@ def _claim(execution: Execution) -> None:
                     execution=execution, account_id=account, region=region, server_id=server
                 )
                 for account, region, server in wanted
+            )
+            AccountClaim.objects.bulk_create(
+                AccountClaim(execution=execution, account=account)
+                for account in TargetAccount.objects.filter(
+                    account_id__in={account for account, _, _ in wanted}
+                )
             )
     except IntegrityError as error:
         if "recovery_server_held_once" not in str(error):

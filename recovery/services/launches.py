@@ -33,7 +33,6 @@ from recovery.services.looks import (
     answer_to,
     look_for,
     same,
-    scope_of,
     unknown_jobs,
     worth_a_look_since,
 )
@@ -121,8 +120,7 @@ def adopt(job: LaunchJob, found: aws.Job, *, said: str = "DRS has started it.") 
     watch, _ = JobWatch.objects.get_or_create(account=job.account, region=job.region)
     JobWatch.objects.filter(pk=watch.pk).update(changed_at=now, failures=0)
     sooner(JobWatch.objects.filter(pk=watch.pk), now + _seconds(settings.POLL_FASTEST_SECONDS))
-    where = f"{job.account.account_id}/{job.region}"
-    what = f"{found.job_id} in {where} with {len(job.server_ids)} servers. {said}"
+    what = f"{found.job_id} in {job.where} with {len(job.server_ids)} servers. {said}"
     note(job.execution, "job.started", what, wave=job.wave)
 
 
@@ -133,7 +131,7 @@ def _ask(job: LaunchJob, *, again: bool) -> None:
     if not _about_to_ask(job):
         return
     checkpoint("launch.asking", execution_id=str(job.execution_id))
-    drs = aws.Drs(scope_of(job))
+    drs = aws.Drs(job.scope())
     drill = job.kind == Kind.DRILL
     try:
         started = drs.start_recovery(job.server_ids, drill=drill, before=before)

@@ -7,7 +7,6 @@ from typing import Final
 from django.utils import timezone
 
 from drportal.aws import drs as aws
-from drportal.aws.scope import Scope
 from recovery.models import LaunchJob
 from recovery.states import Kind
 
@@ -30,7 +29,7 @@ class Look:
 
 def look_for(job: LaunchJob, *, since: datetime) -> Look:
     """What DRS lists since then where `job` is to run. Raises AwsError."""
-    return Look(tuple(aws.Drs(scope_of(job)).jobs_since(since)))
+    return Look(tuple(aws.Drs(job.scope()).jobs_since(since)))
 
 
 def worth_a_look_since(job: LaunchJob) -> datetime:
@@ -68,8 +67,3 @@ def unknown_jobs(job: LaunchJob, look: Look) -> list[str]:
     ids = [found.job_id for found in look.jobs if set(job.server_ids) & found.server_ids]
     ours = LaunchJob.objects.filter(drs_job_id__in=ids).values_list("drs_job_id", flat=True)
     return sorted(set(ids) - set(ours))
-
-
-def scope_of(job: LaunchJob) -> Scope:
-    """Where `job` is to run."""
-    return job.account.scope(job.region)

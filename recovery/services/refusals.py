@@ -54,6 +54,8 @@ def _try_again(job: LaunchJob, server_ids: Sequence[str]) -> None:
         execution_id=job.execution_id,
         wave_id=job.wave_id,
         account_id=job.account_id,
+        aws_account_id=job.aws_account_id,
+        account_name=job.account_name,
         region=job.region,
         kind=job.kind,
         server_ids=list(server_ids),

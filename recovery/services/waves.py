@@ -13,7 +13,7 @@ from drportal.state import StaleState, move, move_all
 from protection.models import ProtectionGroup, TargetAccount
 from protection.services import holds
 from recovery.engine import quota, steps
-from recovery.models import Execution, LaunchJob, ServerClaim, Wave, WaveServer
+from recovery.models import AccountClaim, Execution, LaunchJob, ServerClaim, Wave, WaveServer
 from recovery.services.events import note
 from recovery.services.plan_rules import named
 from recovery.states import (
@@ -168,13 +168,13 @@ def _(step: steps.EndWave, execution: Execution) -> None:
 
 
 def release_claims(execution: Execution) -> None:
-    """Let go of the servers of an ended execution, but not of those that DRS still works on."""
+    """Let go of the servers of an ended execution and of their accounts, but not of those that
+    DRS still works on.
+    """
     live = LaunchJob.objects.filter(execution=execution, state__in=sorted(JOB.active))
     busy = {
         (account, region, server)
-        for account, region, servers in live.values_list(
-            "account__account_id", "region", "server_ids"
-        )
+        for account, region, servers in live.values_list("aws_account_id", "region", "server_ids")
         for server in servers
     }
     claims = ServerClaim.objects.filter(execution=execution, released_at=None)
@@ -184,6 +184,8 @@ def release_claims(execution: Execution) -> None:
         if (claim.account_id, claim.region, claim.server_id) not in busy
     ]
     ServerClaim.objects.filter(pk__in=free).update(released_at=timezone.now())
+    held = claims.values("account_id")
+    AccountClaim.objects.filter(execution=execution).exclude(account__account_id__in=held).delete()
 
 
 def _release_groups(execution: Execution) -> None:
@@ -212,6 +214,8 @@ def _queue_jobs(wave: Wave) -> None:
                 execution_id=wave.execution_id,
                 wave=wave,
                 account=accounts[account],
+                aws_account_id=account,
+                account_name=accounts[account].name,
                 region=region,
                 kind=wave.execution.kind,
                 server_ids=part,

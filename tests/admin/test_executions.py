@@ -104,6 +104,7 @@ def test_an_engine_that_is_late_to_watch_jobs_is_reported(db, state, due, late):
     wave = WaveFactory.create(execution=execution)
     job = LaunchJobFactory.create(wave=wave, state=state, drs_job_id="drsjob-1")
     due_at = timezone.now() + timedelta(seconds=due)
+    assert job.account
     JobWatch.objects.create(account=job.account, region=job.region, due_at=due_at)
     assert bool(shown(execution).late) == late
 
@@ -117,11 +118,12 @@ def test_a_place_where_drs_does_not_answer_is_told_on_top(db, failures, polled, 
     wave = WaveFactory.create(execution=execution)
     job = LaunchJobFactory.create(wave=wave, state=JobState.STARTED, drs_job_id="drsjob-1")
     polled_at = timezone.now() + timedelta(seconds=polled) if polled is not None else None
+    assert job.account
     JobWatch.objects.create(
         account=job.account, region=job.region, failures=failures, polled_at=polled_at
     )
     places = shown(execution).silent
-    assert [f"{job.account.account_id}, {job.region}: " in place for place in places] == (
+    assert [f"{job.aws_account_id}, {job.region}: " in place for place in places] == (
         [True] if told else []
     )
 

@@ -12,6 +12,9 @@ from recovery.models import RecoveryPlan
 from tests.api.world import World
 from tests.factories.recovery import plan_of
 from tests.factories.users import SuperuserFactory, UserFactory
+from tests.world_fixtures import aws
+
+__all__ = ["aws"]
 
 
 @pytest.fixture(autouse=True)

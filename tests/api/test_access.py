@@ -25,6 +25,7 @@ from tests.factories.protection import (
 from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
 from tests.factories.users import UserFactory, grant
 
+TARGETS = "accounts/targets"
 pytestmark = pytest.mark.django_db
 
 
@@ -114,19 +115,35 @@ def _nothing(_: Stage) -> None:
 
 # method, path, body, what the permission is on, to see it, to do it, the answer when allowed
 ON_AN_OBJECT = [
-    ("get", "accounts/{account.pk}", _nothing, "account", AccountPermission, "VIEW", 200),
-    ("get", "accounts/{account.pk}/regions", _nothing, "account", AccountPermission, "VIEW", 200),
+    ("get", TARGETS + "/{account.pk}", _nothing, "account", AccountPermission, "VIEW", 200),
     (
         "get",
-        "accounts/targets/{account.pk}/capacity",
+        TARGETS + "/{account.pk}/capacity",
         _nothing,
         "account",
         AccountPermission,
         "VIEW",
         200,
     ),
-    ("patch", "accounts/{account.pk}", _account_edit, "account", AccountPermission, "CHANGE", 200),
-    ("delete", "accounts/{spare.pk}", _nothing, "spare", AccountPermission, "DELETE", 204),
+    (
+        "get",
+        TARGETS + "/{account.pk}/regions",
+        _nothing,
+        "account",
+        AccountPermission,
+        "VIEW",
+        200,
+    ),
+    (
+        "patch",
+        TARGETS + "/{account.pk}",
+        _account_edit,
+        "account",
+        AccountPermission,
+        "CHANGE",
+        200,
+    ),
+    ("delete", TARGETS + "/{spare.pk}", _nothing, "spare", AccountPermission, "DELETE", 204),
     ("get", "protection-groups/{group.pk}", _nothing, "group", GroupPermission, "VIEW", 200),
     (
         "get",
@@ -273,7 +290,7 @@ def test_lists_hold_what_one_may_see(client_of, stage):
     def ids(path: str) -> list[str]:
         return sorted(row["id"] for row in client.get(f"/api/v1/{path}").json()["results"])
 
-    assert ids("accounts") == [str(stage.account.pk)]
+    assert ids(TARGETS) == [str(stage.account.pk)]
     assert ids("servers") == sorted(str(s.pk) for s in stage.account.servers.all())
     assert ids("protection-groups") == [str(stage.group.pk)]
     assert ids("recovery-plans") == [str(stage.plan.pk)]
@@ -281,7 +298,13 @@ def test_lists_hold_what_one_may_see(client_of, stage):
 
 
 def test_who_may_nothing_sees_empty_lists(nobody, stage):
-    for path in ("accounts", "servers", "protection-groups", "recovery-plans", "executions"):
+    for path in (
+        TARGETS,
+        "servers",
+        "protection-groups",
+        "recovery-plans",
+        "executions",
+    ):
         response = nobody.get(f"/api/v1/{path}")
         assert (response.status_code, response.json()["results"]) == (200, [])
 
@@ -296,7 +319,7 @@ def test_a_server_is_seen_with_its_account_or_with_all(client_of, stage):
 
 
 MAKING = [
-    ("accounts", {"account_id": "123456789012", "name": "new"}, AccountPermission.ADD, 201),
+    (TARGETS, {"account_id": "123456789012", "name": "new"}, AccountPermission.ADD, 201),
     ("protection-groups", "group", GroupPermission.ADD, 201),
     ("recovery-plans", "plan", PlanPermission.ADD, 201),
     ("sync-runs", {"kind": "INVENTORY"}, SyncPermission.RUN, 202),
@@ -388,4 +411,4 @@ def test_who_is_not_active_is_nobody(client_of, stage, world):
     person.is_active = False
     person.save()
     with world.unchanged():
-        assert client.get("/api/v1/accounts").status_code == 401
+        assert client.get("/api/v1/accounts/targets").status_code == 401

@@ -224,7 +224,7 @@ def test_one_execution_shows_everything_in_it(root):
     assert (going["recovery_instance_id"], going["launch_status"]) == (None, None)
     (told,) = shown["jobs"]
     assert (told["drs_job_id"], told["state"]) == ("drsjob-1", "STARTED")
-    assert told["account_id"] == job.account.account_id
+    assert told["account_id"] == job.aws_account_id
 
 
 @pytest.mark.parametrize(
@@ -240,6 +240,7 @@ def test_a_job_says_when_drs_last_told_of_it(root, state, failures, answered, tr
     wave = WaveFactory.create(execution=execution, state=WaveState.LAUNCHING)
     job = LaunchJobFactory.create(wave=wave, state=state, drs_job_id="drsjob-1")
     polled_at = timezone.now()
+    assert job.account
     JobWatch.objects.create(
         account=job.account,
         region=job.region,

@@ -16,7 +16,7 @@ from protection.services import accounts
 from tests.factories.protection import TargetAccountFactory
 from tests.factories.users import SuperuserFactory, UserFactory, grant
 
-ACCOUNTS = "/api/v1/accounts"
+ACCOUNTS = "/api/v1/accounts/targets"
 BODY = {"account_id": "123456789012", "name": "new"}
 
 

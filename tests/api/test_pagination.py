@@ -28,7 +28,7 @@ def _walk(client, path, *, between=lambda: None):
 @pytest.mark.django_db
 def test_pages_follow_each_other_to_the_end(root):
     TargetAccountFactory.create_batch(7)
-    seen, pages = _walk(root, "/api/v1/accounts?page_size=3")
+    seen, pages = _walk(root, "/api/v1/accounts/targets?page_size=3")
     newest = TargetAccount.objects.order_by("-created_at", "id")
     assert seen == [str(account.pk) for account in newest]
     assert pages == 3
@@ -37,13 +37,13 @@ def test_pages_follow_each_other_to_the_end(root):
 @pytest.mark.django_db
 def test_a_full_last_page_has_no_next(root):
     TargetAccountFactory.create_batch(3)
-    assert root.get("/api/v1/accounts?page_size=3").json()["next"] is None
+    assert root.get("/api/v1/accounts/targets?page_size=3").json()["next"] is None
 
 
 @pytest.mark.django_db
 def test_rows_of_one_moment_are_neither_lost_nor_doubled(root):
     TargetAccountFactory.create_batch(20, created_at=ONE_MOMENT)
-    seen, _ = _walk(root, "/api/v1/accounts?page_size=3")
+    seen, _ = _walk(root, "/api/v1/accounts/targets?page_size=3")
     assert len(seen) == len(set(seen)) == 20
 
 
@@ -55,7 +55,7 @@ def test_rows_that_come_and_go_do_not_shift_a_page(root):
         TargetAccountFactory.create()
         TargetAccountFactory.create(created_at=ONE_MOMENT).delete()
 
-    seen, _ = _walk(root, "/api/v1/accounts?page_size=5", between=stir)
+    seen, _ = _walk(root, "/api/v1/accounts/targets?page_size=5", between=stir)
     assert len(seen) == len(set(seen))
     assert [pk for pk in seen if pk in there] == list(reversed(there))
 
@@ -63,7 +63,7 @@ def test_rows_that_come_and_go_do_not_shift_a_page(root):
 @pytest.mark.django_db
 def test_the_row_that_a_cursor_names_may_be_gone(root):
     TargetAccountFactory.create_batch(6)
-    first = root.get("/api/v1/accounts?page_size=3").json()
+    first = root.get("/api/v1/accounts/targets?page_size=3").json()
     TargetAccount.objects.filter(pk=first["results"][-1]["id"]).delete()
     second = root.get(first["next"]).json()
     assert len(second["results"]) == 3
@@ -73,14 +73,14 @@ def test_the_row_that_a_cursor_names_may_be_gone(root):
 def test_a_next_page_keeps_the_filters(root):
     TargetAccountFactory.create_batch(3, active=False)
     TargetAccountFactory.create_batch(3)
-    seen, pages = _walk(root, "/api/v1/accounts?page_size=2&active=false")
+    seen, pages = _walk(root, "/api/v1/accounts/targets?page_size=2&active=false")
     assert (len(seen), pages) == (3, 2)
 
 
 @pytest.mark.django_db
 def test_a_cursor_of_another_order_is_refused(root):
     TargetAccountFactory.create_batch(2)
-    cursor = root.get("/api/v1/accounts?page_size=1").json()["next"].split("cursor=")[1]
+    cursor = root.get("/api/v1/accounts/targets?page_size=1").json()["next"].split("cursor=")[1]
     cursor = cursor.split("&")[0]
     response = root.get(f"/api/v1/servers?cursor={cursor}")
     assert response.status_code == 400

@@ -11,7 +11,7 @@ from protection.models import TargetAccount
 from protection.services import accounts
 
 pytestmark = pytest.mark.django_db
-ACCOUNTS = "/api/v1/accounts"
+ACCOUNTS = "/api/v1/accounts/targets"
 
 
 def assert_problem(response, status, code):
@@ -33,9 +33,9 @@ def assert_problem(response, status, code):
         "/api/v1",
         "/api/v1/",
         "/api/v1/nothing",
-        "/api/v1/accounts/",
-        "/api/v1/accounts/not-an-id",
-        "/api/v1/accounts/00000000-0000-0000-0000-000000000000",
+        "/api/v1/accounts/targets/",
+        "/api/v1/accounts/targets/not-an-id",
+        "/api/v1/accounts/targets/00000000-0000-0000-0000-000000000000",
         "/api/v2/accounts",
     ],
 )
@@ -178,15 +178,15 @@ def test_each_wrong_field_is_named(root):
 @pytest.mark.parametrize(
     ("path", "field", "code"),
     [
-        ("accounts?colour=red", "colour", "unknown_parameter"),
-        ("accounts?active=true&active=false", "active", "repeated_parameter"),
-        ("accounts?page_size=0", "page_size", "invalid"),
-        ("accounts?page_size=201", "page_size", "invalid"),
-        ("accounts?page_size=-1", "page_size", "invalid"),
-        ("accounts?page_size=ten", "page_size", "invalid"),
-        ("accounts?cursor=abc", "cursor", "invalid_cursor"),
-        ("accounts?cursor=", "cursor", "invalid_cursor"),
-        ("accounts?account_id=%00", "account_id", "invalid"),
+        ("accounts/targets?colour=red", "colour", "unknown_parameter"),
+        ("accounts/targets?active=true&active=false", "active", "repeated_parameter"),
+        ("accounts/targets?page_size=0", "page_size", "invalid"),
+        ("accounts/targets?page_size=201", "page_size", "invalid"),
+        ("accounts/targets?page_size=-1", "page_size", "invalid"),
+        ("accounts/targets?page_size=ten", "page_size", "invalid"),
+        ("accounts/targets?cursor=abc", "cursor", "invalid_cursor"),
+        ("accounts/targets?cursor=", "cursor", "invalid_cursor"),
+        ("accounts/targets?account_id=%00", "account_id", "invalid"),
         ("servers?tag=novalue", "tag", "invalid"),
         ("servers?account=me", "account", "invalid"),
         ("executions?state=DONE", "state", "invalid_choice"),

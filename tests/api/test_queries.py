@@ -31,14 +31,14 @@ MANY = 50
 
 def _accounts(count: int) -> str:
     TargetAccountFactory.create_batch(count)
-    return "accounts"
+    return "accounts/targets"
 
 
 def _regions(count: int) -> str:
     account = TargetAccountFactory.create()
     for number in range(count):
         AccountRegionFactory.create(account=account, region=f"us-east-{number}")
-    return f"accounts/{account.pk}/regions"
+    return f"accounts/targets/{account.pk}/regions"
 
 
 def _servers(count: int) -> str:

@@ -9,7 +9,7 @@ from tests.factories.protection import TargetAccountFactory
 from tests.factories.users import UserFactory, grant
 
 pytestmark = pytest.mark.django_db
-ACCOUNTS = "/api/v1/accounts"
+ACCOUNTS = "/api/v1/accounts/targets"
 
 
 def test_a_read_is_recorded_once_with_what_was_asked(root):
@@ -50,20 +50,25 @@ def test_a_change_that_is_not_done_again_is_recorded_as_that(root):
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "code"),
+    ("path", "kind", "body", "code"),
     [
-        ("executions", {"kind": "DRILL"}, "invalid"),
-        ("executions", {"kind": "RECOVERY", "plan": True}, "recovery.confirmation_needed"),
-        ("accounts", {"account_id": "1", "name": "x"}, "invalid"),
+        ("executions", "execution", {"kind": "DRILL"}, "invalid"),
+        (
+            "executions",
+            "execution",
+            {"kind": "RECOVERY", "plan": True},
+            "recovery.confirmation_needed",
+        ),
+        ("accounts/targets", "account", {"account_id": "1", "name": "x"}, "invalid"),
     ],
 )
-def test_a_refused_change_is_recorded_with_its_code(root, plan, path, body, code):
+def test_a_refused_change_is_recorded_with_its_code(root, plan, path, kind, body, code):
     if body.pop("plan", False):
         body = {**body, "plan_id": str(plan.pk)}
     root.post(f"/api/v1/{path}", body)
     record = AuditRecord.objects.get()
     assert record.outcome == Outcome.REFUSED
-    assert record.event == f"api.{path.removesuffix('s')}.create"
+    assert record.event == f"api.{kind}.create"
     assert record.facts["code"] == code
     assert f"POST /api/v1/{path}" in record.facts["detail"]
 

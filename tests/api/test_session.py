@@ -28,7 +28,7 @@ def test_logging_in_gives_a_cookie_and_a_token_for_writes(browser):
     assert said.json()["username"] == "ada"
     assert said.cookies["sessionid"]["httponly"]
     token = said.json()["csrf_token"]
-    made = browser.post("/api/v1/accounts", ACCOUNT, HTTP_X_CSRFTOKEN=token)
+    made = browser.post("/api/v1/accounts/targets", ACCOUNT, HTTP_X_CSRFTOKEN=token)
     assert made.status_code == HTTPStatus.CREATED
     assert AuditRecord.objects.filter(event="portal.session.opened", actor_name="ada").count() == 1
 
@@ -38,7 +38,7 @@ def test_a_write_without_the_token_is_refused(browser, token):
     SuperuserFactory.create(username="ada")
     browser.post(SESSION, {"username": "ada", "password": PASSWORD})
     headers = {"HTTP_X_CSRFTOKEN": token} if token else {}
-    response = browser.post("/api/v1/accounts", ACCOUNT, **headers)
+    response = browser.post("/api/v1/accounts/targets", ACCOUNT, **headers)
     assert (response.status_code, response.json()["code"]) == (403, "csrf_failed")
     assert not TargetAccount.objects.exists()
 

@@ -36,6 +36,9 @@ BEYOND_SEEING = {
     "restore",
     "launch_edit",
     "launch_bulk",
+    "add_staging",
+    "remove_staging",
+    "sync_staging",
 }
 DENIED = {302, 403, 404}
 
@@ -61,6 +64,8 @@ def address(short: str, full: str, obj) -> str:
         "version": [1],
         "restore_version": [1, 1],
     }
+    if short == "remove_staging":
+        more[short] = [obj.staging_accounts.get().account_id]
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 
@@ -144,6 +149,7 @@ def test_only_what_the_portal_registers_has_pages():
         "protection.protectiongroup",
         "protection.recoveryinstance",
         "protection.sourceserver",
+        "protection.stagingaccount",
         "protection.syncrun",
         "protection.tagsyncsettings",
         "protection.targetaccount",

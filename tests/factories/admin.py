@@ -30,6 +30,8 @@ from tests.factories.protection import (
     ProtectionGroupFactory,
     RecoveryInstanceFactory,
     SourceServerFactory,
+    StagingAccountFactory,
+    StagingServerFactory,
     SyncRunFactory,
     TargetAccountFactory,
 )
@@ -66,6 +68,8 @@ def schedule_of(task: str, *, every: int = 60, name: str = "") -> PeriodicTask:
 def estate() -> Estate:
     """An account with a Region, a server, a group, a plan, an execution and the rest."""
     account = TargetAccountFactory.create()
+    staging = StagingAccountFactory.create(targets=[account])
+    StagingServerFactory.create(link=staging.links.get())
     server = SourceServerFactory.create(account=account)
     group = ProtectionGroupFactory.create(account=account, servers=[server])
     plan = plan_of(group)
@@ -83,6 +87,7 @@ def estate() -> Estate:
         AuditRecord.objects.latest("id"),
         OutboxEntry.objects.latest("id"),
         account,
+        staging,
         server,
         group,
         plan,

@@ -16,6 +16,9 @@ from protection.models import (
     ProtectionGroup,
     RecoveryInstance,
     SourceServer,
+    StagingAccount,
+    StagingLink,
+    StagingServer,
     SyncRun,
     TargetAccount,
 )
@@ -136,6 +139,41 @@ class SyncRunFactory(DjangoModelFactory[SyncRun]):
     state = SyncState.COMPLETED
     requested_by = "schedule"
     finished_at = LazyFunction(timezone.now)
+
+
+class StagingAccountFactory(DjangoModelFactory[StagingAccount]):
+    """A staging account that serves `targets=[...]`; one of its own, unless they are given."""
+
+    class Meta:
+        model = StagingAccount
+        skip_postgeneration_save = True
+
+    account_id = Sequence(lambda n: f"{300_000_000_000 + n}")
+    name = Sequence(lambda n: f"staging {n:03}")
+    role_arn = LazyAttribute(
+        lambda account: f"arn:aws:iam::{account.account_id}:role/DRSOrchestrationRole"
+    )
+    external_id = Sequence(lambda n: f"never-shown-either-{n}")
+
+    @post_generation  # type: ignore[untyped-decorator]  # factory_boy leaves it untyped
+    def targets(self: Any, create: bool, given: Any, **_: Any) -> None:
+        if create:
+            StagingLink.objects.bulk_create(
+                StagingLink(target=target, staging=self, added_by="pat")
+                for target in given or [TargetAccountFactory()]
+            )
+
+
+class StagingServerFactory(DjangoModelFactory[StagingServer]):
+    """A server that a staging account holds for a target, not extended yet."""
+
+    class Meta:
+        model = StagingServer
+
+    link = LazyFunction(lambda: StagingLink.objects.get(staging=StagingAccountFactory.create()))
+    region = "us-east-1"
+    hostname = Sequence(lambda n: f"staged-{n:04}")
+    arn = Sequence(lambda n: f"arn:aws:drs:us-east-1:300000000000:source-server/s-{n:017x}")
 
 
 class RecoveryInstanceFactory(DjangoModelFactory[RecoveryInstance]):

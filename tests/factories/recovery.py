@@ -136,6 +136,8 @@ class LaunchJobFactory(DjangoModelFactory[LaunchJob]):
     wave = SubFactory(WaveFactory)
     execution = SelfAttribute("wave.execution")
     account = SubFactory(TargetAccountFactory)
+    aws_account_id = SelfAttribute("account.account_id")
+    account_name = SelfAttribute("account.name")
     region = "us-east-1"
     kind = SelfAttribute("execution.kind")
     server_ids = LazyFunction(lambda: ["s-00000000000000000"])

@@ -186,8 +186,8 @@ def nothing_lost_or_doubled(running: list[Execution]) -> None:
         for job in drs_backends[account][region].jobs.values()
     )
     intents = {
-        (job.account.account_id, job.region, frozenset(job.server_ids))
-        for job in LaunchJob.objects.select_related("account")
+        (job.aws_account_id, job.region, frozenset(job.server_ids))
+        for job in LaunchJob.objects.all()
     }
     assert set(launched) == intents
     assert set(launched.values()) == {1}

@@ -70,7 +70,8 @@ LEFT_OUT = {
     Execution: {"message", "restored_at"},
     Wave: set(),
     WaveServer: {"execution", "wave"},  # the item is the wave's
-    LaunchJob: {"execution", "wave", "attempts", "refusals", "log_read_at"},
+    # Its account is told by its 12 digits and its name, for the account may be deleted.
+    LaunchJob: {"execution", "wave", "account", "attempts", "refusals", "log_read_at"},
 }
 
 

@@ -62,13 +62,13 @@ def test_the_default_role_is_in_the_partition_of_the_target():
     ("given", "wrong"),
     [
         ({"account_id": NORTH}, ("account_id", "is_the_target")),
-        ({"account_id": "12345"}, ("account_id", "invalid")),
-        ({"account_id": "٣١٠٠٠٠٠٠٠٠٠١"}, ("account_id", "invalid")),
-        ({"name": "x" * 65}, ("name", "invalid")),
-        ({"role_arn": "DRSOrchestrationRole"}, ("role_arn", "invalid")),
-        ({"role_arn": staging_role(YARD)}, ("role_arn", "other_account")),
+        ({"account_id": "12345"}, ("account_id", "INVALID_FORMAT")),
+        ({"account_id": "٣١٠٠٠٠٠٠٠٠٠١"}, ("account_id", "INVALID_FORMAT")),
+        ({"name": "x" * 65}, ("name", "INVALID_FORMAT")),
+        ({"role_arn": "DRSOrchestrationRole"}, ("role_arn", "INVALID_ROLE_ARN")),
+        ({"role_arn": staging_role(YARD)}, ("role_arn", "INVALID_ROLE_ARN")),
         ({"role_arn": f"arn:aws-us-gov:iam::{DEPOT}:role/R"}, ("role_arn", "other_partition")),
-        ({"external_id": "a b"}, ("external_id", "invalid")),
+        ({"external_id": "a b"}, ("external_id", "INVALID_FORMAT")),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(target, given, wrong):
@@ -188,7 +188,7 @@ class TestDiscovery:
         sync()
         inventory.sync(actor=PERSON)
         StagingLink.objects.all().delete()
-        found = staging_discovery.discover(north, candidates=[SOUTH]).found
+        found = staging_discovery.discover(north, candidates=[SOUTH, DEPOT]).found
         assert [(each.account_id, each.in_inventory, each.has_extended) for each in found] == [
             (DEPOT, True, True),
             (YARD, True, True),

@@ -98,6 +98,8 @@ def fill_staging(player: Player) -> None:
         world.accounts.add_role(Role(role, ["drs.amazonaws.com"]))
         backend_of(account).initialized = True
         extended = add("extended", account=account)
+        # With the default key, DRS would not extend it.
+        backend_of(account).replication_configurations[extended]["ebsEncryption"] = "NONE"
         arn = backend_of(account).servers[extended].arn
         player.call("CreateExtendedSourceServer", account=TARGET, sourceServerArn=arn)
 
