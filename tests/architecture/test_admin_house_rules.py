@@ -11,6 +11,7 @@ from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from recovery.models import Execution, RecoveryPlan
 from tests.factories.admin import Estate, estate
+from tests.factories.protection import TargetAccountFactory
 from tests.factories.users import SuperuserFactory, UserFactory, grant
 
 PAGES = list(site._registry.values())
@@ -24,6 +25,8 @@ GUARDED = {
 }
 # Pages of one object that stand behind more than seeing it.
 BEYOND_SEEING = {
+    "validate",
+    "role_template",
     "edit",
     "delete",
     "share",
@@ -100,6 +103,7 @@ def written() -> tuple[int, ...]:
 
 @pytest.fixture
 def mine(db) -> Estate:
+    TargetAccountFactory.create(hub=True)  # whom the templates of roles trust
     return estate()
 
 

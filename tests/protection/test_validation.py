@@ -14,6 +14,7 @@ from drportal.mirror.models import OutboxEntry
 from drportal.simulator.accounts import Role
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.models import drs_backends
+from protection import tasks
 from protection.errors import ValidationAlreadyRunning
 from protection.models import AccountValidation, StagingAccount, TargetAccount
 from protection.rules.role_template import RoleSpec, statements
@@ -274,11 +275,11 @@ def test_a_validation_whose_worker_died_is_taken_over(north, monkeypatch):
     asked.refresh_from_db()
     assert asked.state == "RUNNING"
     AccountValidation.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    sent: list[dict[str, str]] = []
-    monkeypatch.setattr(validate_account, "delay", lambda **given: sent.append(given))
+    sent: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr(tasks, "hint", lambda task, **given: sent.append((task, given)))
     validate_unattended()
-    assert sent == [{"validation_id": str(asked.pk)}]
-    validate_account(**sent[0])
+    assert sent == [("protection.validate_account", {"validation_id": str(asked.pk)})]
+    validate_account(**sent[0][1])
     asked.refresh_from_db()
     assert asked.state == "PASSED"
 
