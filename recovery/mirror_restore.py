@@ -18,7 +18,7 @@ from recovery.models import (
     WaveServer,
 )
 from recovery.services import adoption
-from recovery.states import EXECUTION, JobState
+from recovery.states import EXECUTION, JOB, JobState
 
 _PLAN: Final = {
     "id": "planId",
@@ -111,6 +111,8 @@ _SERVER: Final = {
 }
 _JOB: Final = {
     "id": "launchJobId",
+    "aws_account_id": "accountId",
+    "account_name": "accountName",
     "region": "region",
     "kind": "executionType",
     "server_ids": "sourceServerIds",
@@ -125,7 +127,7 @@ _JOB: Final = {
     "started_at": "startedAt",
     "ended_at": "endedAt",
 }
-# Nobody's: such a job is left out, as any row is whose parent is missing.
+# Nobody's: a live job without its account is left out, as any row is whose parent is missing.
 _NO_ACCOUNT: Final = UUID(int=0)
 
 
@@ -203,9 +205,11 @@ def _job(wave: Wave, told: Item, accounts: dict[str, UUID]) -> LaunchJob:
     job = LaunchJob(
         wave=wave,
         execution_id=wave.execution_id,
-        account_id=accounts.get(told["accountId"], _NO_ACCOUNT),
+        account_id=accounts.get(told["accountId"]),
         **columns(LaunchJob, told, _JOB),
     )
+    if job.account_id is None and job.state in JOB.active:
+        job.account_id = _NO_ACCOUNT
     if job.state == JobState.INTENDED and job.asked_at is None:
         # DRS may have been asked since the item was sent: so it is looked for, not asked again.
         job.asked_at = job.intended_at or job.created_at

@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
                 ('outcome', models.JSONField(default=dict)),
             ],
             options={
+                'verbose_name': 'import',
                 'ordering': ('-created_at', 'id'),
                 'permissions': (('export_configuration', 'Can export the configuration'), ('import_configuration', 'Can import a configuration')),
                 'default_permissions': ('view',),

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('protection', '0003_data_management'),
-        ('recovery', '0006_plans_entries'),
+        ('recovery', '0006_entries_of_waves'),
     ]
 
     operations = [

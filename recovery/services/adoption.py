@@ -4,13 +4,13 @@ So an execution that was under way carries `restored_at`, and until it ends no l
 asked for before it has been looked whether DRS did it already.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.db.models import Q
 from django.utils import timezone
 
-from protection.models import GroupHold, ProtectionGroup
-from recovery.models import Execution, JobWatch, LaunchJob, ServerClaim
+from protection.models import GroupHold, ProtectionGroup, TargetAccount
+from recovery.models import AccountClaim, Execution, JobWatch, LaunchJob, ServerClaim
 from recovery.services.events import note
 from recovery.states import EXECUTION, JOB, JobState, WaveState
 
@@ -22,8 +22,10 @@ def take_up_again() -> None:
     live = Q(state__in=sorted(EXECUTION.active)) | Q(jobs__state__in=sorted(JOB.active))
     # The newest first: should two say that they hold a server, the older had let go of it.
     found = Execution.objects.filter(live).distinct().order_by("-created_at")
-    for execution in found.prefetch_related("servers", "jobs__account", "waves"):
-        ServerClaim.objects.bulk_create(_claims(execution), ignore_conflicts=True)
+    for execution in found.prefetch_related("servers", "jobs", "waves"):
+        claims = list(_claims(execution))
+        ServerClaim.objects.bulk_create(claims, ignore_conflicts=True)
+        AccountClaim.objects.bulk_create(_account_claims(execution, claims), ignore_conflicts=True)
         if execution.state in EXECUTION.active:
             GroupHold.objects.bulk_create(_holds(execution), ignore_conflicts=True)
             now = timezone.now()
@@ -34,7 +36,7 @@ def take_up_again() -> None:
 
 def _claims(execution: Execution) -> Iterator[ServerClaim]:
     live = [job for job in execution.jobs.all() if job.state in JOB.active]
-    busy = {(j.account.account_id, j.region, server) for j in live for server in j.server_ids}
+    busy = {(j.aws_account_id, j.region, server) for j in live for server in j.server_ids}
     for server in execution.servers.all():
         key = (server.account_id, server.region, server.server_id)
         if execution.state in EXECUTION.active or key in busy:
@@ -44,6 +46,13 @@ def _claims(execution: Execution) -> Iterator[ServerClaim]:
                 region=server.region,
                 server_id=server.server_id,
             )
+
+
+def _account_claims(execution: Execution, claims: Sequence[ServerClaim]) -> Iterator[AccountClaim]:
+    """An account stays as long as an execution holds servers of it."""
+    ids = {claim.account_id for claim in claims}
+    for account in TargetAccount.objects.filter(account_id__in=ids):
+        yield AccountClaim(execution=execution, account=account)
 
 
 def _holds(execution: Execution) -> Iterator[GroupHold]:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recovery', '0006_plans_entries'),
+        ('recovery', '0007_accounts_may_go'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('protection', '0004_versions_never_change'),
+        ('protection', '0006_changes_of_a_sync'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('protection', '0005_launch_unverified'),
+        ('protection', '0005_unverified_applies'),
     ]
 
     operations = [
