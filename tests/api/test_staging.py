@@ -1,5 +1,7 @@
 """Staging accounts over the API: with the target's permissions, in the reference's words."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -142,7 +144,7 @@ def test_asking_for_the_sync(root, world, target, depot, django_capture_on_commi
     elsewhere.refresh_from_db()
     assert waiting.next_try_at is None
     assert elsewhere.next_try_at is not None
-    lease = timezone.now() + timezone.timedelta(minutes=1)
+    lease = timezone.now() + timedelta(minutes=1)
     SyncRun.objects.create(kind="STAGING", requested_by="x", leased_until=lease)
     with world.unchanged():
         response = root.post(at(target, "/sync"), {})

@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def north(aws, transactional_db) -> TargetAccount:
-    default_key = {"replicationConfiguration": {"ebsEncryption": "DEFAULT"}}
-    staging_world([staged("orders-1"), staged("orders-2", **default_key)])
+    default_key = {"ebsEncryption": "DEFAULT"}
+    staging_world([staged("orders-1"), staged("orders-2", replicationConfiguration=default_key)])
     return registered()[NORTH]
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from audit.models import AuditRecord
 from drportal.aws.errors import AwsError, Call, Failure
+from drportal.aws.staging import Extensions
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.models import drs_backends
 from drportal.simulator.world import world
@@ -55,8 +56,8 @@ def test_an_answer_that_was_lost_is_looked_for_at_once(aws, kind):
 def test_while_nobody_can_look_it_is_unknown_and_not_asked_for_again(aws, kind, monkeypatch):
     settled([staged("app-1")])
     lose(kind)
-    whole = extending.Extensions.extended
-    busy = []
+    whole = Extensions.extended
+    busy: list[str] = []
 
     def busy_once(self, account_id):
         # The listing at the start works, the look after the lost answer does not.
@@ -65,7 +66,7 @@ def test_while_nobody_can_look_it_is_unknown_and_not_asked_for_again(aws, kind, 
             raise AwsError(Failure.THROTTLED, "Rate exceeded", call=Call("", NORTH, EAST))
         return whole(self, account_id)
 
-    monkeypatch.setattr(extending.Extensions, "extended", busy_once)
+    monkeypatch.setattr(Extensions, "extended", busy_once)
     run = sync()
     assert (run.state, run.failed) == (SyncState.PARTIAL, 1)
     row = standing("app-1")
@@ -113,6 +114,7 @@ def test_a_worker_that_dies_after_the_call_leaves_what_the_next_run_finds(aws, m
             sync()
     row = standing("app-1")
     assert (row.state, row.attempts) == (ExtensionState.UNKNOWN, 1)
+    assert row.next_try_at is not None
     assert row.next_try_at > timezone.now()
     assert sync().changed == 1
     assert standing("app-1").state == ExtensionState.EXTENDED
@@ -128,7 +130,7 @@ def test_one_that_somebody_else_extended_meanwhile_is_no_failure(aws, monkeypatc
     def overtaken(row, place, *, actor):
         arn.append(row.arn)
         taken = whole(row, place, actor=actor)
-        extending.Extensions(place.target_scope).extend(row.arn)
+        Extensions(place.target_scope).extend(row.arn)
         return taken
 
     monkeypatch.setattr(extending, "_write_down", overtaken)
@@ -178,7 +180,7 @@ def test_what_was_asked_is_in_the_record_before_its_answer(aws):
         "protection.staging_server.extended",
     ]
     [copy] = [each for each in drs_backends[NORTH][EAST].servers.values() if each.extension]
-    assert told.order_by("id").last().facts["server_id"] == copy.id
+    assert told.latest("id").facts["server_id"] == copy.id
 
 
 def test_a_run_that_is_alive_keeps_others_out_until_its_lease_ends(aws):

@@ -188,13 +188,13 @@ class TestDiscovery:
         sync()
         inventory.sync(actor=PERSON)
         StagingLink.objects.all().delete()
-        found = staging_discovery.discover(north, candidates=[SOUTH, DEPOT]).found
-        assert [(each.account_id, each.in_inventory, each.has_extended) for each in found] == [
+        both = staging_discovery.discover(north, candidates=[SOUTH, DEPOT]).found
+        assert [(each.account_id, each.in_inventory, each.has_extended) for each in both] == [
             (DEPOT, True, True),
             (YARD, True, True),
         ]
-        assert found[0].regions == {EAST}
-        assert found[0].name == "depot"
+        assert both[0].regions == {EAST}
+        assert both[0].name == "depot"
 
     def test_one_found_is_gone_once_it_is_linked(self, aws):
         """The list is never a stored one that went stale."""

@@ -1,6 +1,7 @@
 """What fails in a staging sync says so, and changes nothing that was known."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -23,12 +24,11 @@ from tests.staging_world import (
 from tests.worlds import EAST, NORTH, WEST
 
 pytestmark = pytest.mark.django_db(transaction=True)
-DEFAULT_KEY = {"replicationConfiguration": {"ebsEncryption": "DEFAULT"}}
+DEFAULT_KEY: dict[str, Any] = {"replicationConfiguration": {"ebsEncryption": "DEFAULT"}}
 
 
 def fault(kind: Kind, operation: str, **more) -> None:
-    seconds = {"seconds": 0} if kind in {Kind.THROTTLE, Kind.SERVER_ERROR} else {}
-    world.faults.add(Fault(kind, operation=operation, **seconds, **more))
+    world.faults.add(Fault(kind, operation=operation, seconds=0, **more))
 
 
 def due_again() -> None:
@@ -45,6 +45,8 @@ def test_a_refusal_is_on_the_row_and_the_next_try_comes_later_and_later(aws):
         row = standing("app-1")
         assert (row.state, row.attempts) == ("FAILED", attempt)
         assert "not authorized" in row.message
+        assert row.next_try_at is not None
+        assert row.tried_at is not None
         waits.append(row.next_try_at - row.tried_at)
         assert sync().failed == 0  # not before its time
         due_again()
@@ -103,7 +105,7 @@ def test_half_of_the_pages_are_none(aws, monkeypatch):
                 return Fault(Kind.UNREACHABLE)
         return original(*kinds, **place)
 
-    world.faults.strike = second_page
+    monkeypatch.setattr(world.faults, "strike", second_page)
     run = sync()
     assert len(seen) > 1
     assert (run.scopes_failed, run.removed, run.changed) == (1, 0, 0)
@@ -139,7 +141,7 @@ def test_a_server_of_which_nothing_could_be_checked_is_unknown_not_extended(aws)
     assert run.state == SyncState.PARTIAL
     states = StagingServer.objects.values_list("state", flat=True)
     assert set(states) == {ExtensionState.UNKNOWN}
-    assert "Rate" in StagingServer.objects.first().message
+    assert "Rate" in StagingServer.objects.all()[0].message
     assert asked_to_extend() == []
     world.faults.clear()
     assert sync().added == 2
@@ -152,7 +154,6 @@ def test_a_target_whose_servers_cannot_be_counted_gets_none(aws, monkeypatch):
 
     def broken_off(self):
         raise AwsError(Failure.THROTTLED, "Rate exceeded", call=Call("x", NORTH, EAST))
-        yield
 
     monkeypatch.setattr(whole, broken_off)
     run = sync()

@@ -1,6 +1,7 @@
 """What may be extended is extended; what may not says why; what fails changes nothing known."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -37,12 +38,11 @@ from tests.staging_world import (
 from tests.worlds import EAST, HUB, NORTH, PERSON, SOUTH, WEST, server
 
 pytestmark = pytest.mark.django_db(transaction=True)
-DEFAULT_KEY = {"replicationConfiguration": {"ebsEncryption": "DEFAULT"}}
+DEFAULT_KEY: dict[str, Any] = {"replicationConfiguration": {"ebsEncryption": "DEFAULT"}}
 
 
 def fault(kind: Kind, operation: str, **more) -> None:
-    seconds = {"seconds": 0} if kind in {Kind.THROTTLE, Kind.SERVER_ERROR} else {}
-    world.faults.add(Fault(kind, operation=operation, **seconds, **more))
+    world.faults.add(Fault(kind, operation=operation, seconds=0, **more))
 
 
 def due_again() -> None:
@@ -162,6 +162,7 @@ def test_a_server_without_a_key_of_its_own_is_not_even_tried(aws, encryption, st
     row = standing("app-1")
     assert row.state == state
     assert said in row.message
+    assert row.next_try_at is not None
     assert row.next_try_at > timezone.now()
     assert extended_by() == ["app-2"]
     assert len(asked_to_extend()) == 1
@@ -242,9 +243,8 @@ def test_the_task_runs_it_and_leaves_a_run_alone_that_is_alive(aws):
 
 def test_a_run_that_was_taken_over_extends_nothing_more(aws, monkeypatch):
     settled([staged("app-1"), staged("app-2")])
+    from drportal.aws.staging import encryption_of as whole
     from protection.services import extending
-
-    whole = extending.encryption_of
 
     def taken_over(scope, server_id):
         SyncRun.objects.update(state=SyncState.ABANDONED, leased_until=None)
