@@ -71,6 +71,13 @@ class BulkSettingsForm(GroupSettingsForm):
 
     def __init__(self, *args: Any, servers: Sequence[SourceServer], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        fields: dict[str, Any] = self.fields
+        for field in fields.values():
+            if isinstance(field, forms.ChoiceField):
+                offered: Any = field.choices
+                field.choices = [
+                    (value, label if value else "As it is") for value, label in offered
+                ]
         choosing: Any = self.fields["servers"]
         choosing.choices = [(str(server.pk), server.name) for server in servers]
 

@@ -33,7 +33,7 @@ from protection.services import launch_apply, launch_drift, launch_settings, lau
 from protection.services.launch_choices import choices_in
 from protection.services.launch_rows import Wanted
 
-_REFRESH = 5
+_REFRESH = 3
 _MOST_VERSIONS = 50
 _TONES = {
     LaunchStatus.NOT_CONFIGURED: Tone.PLAIN,

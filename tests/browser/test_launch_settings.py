@@ -52,7 +52,8 @@ def test_settings_for_one_server_are_applied_and_drift_is_seen(
     desk.get_by_role("button", name="Apply to all servers").click()
     expect(desk.get_by_text("The launch settings are being applied.")).to_be_visible()
     carried_out(LaunchApply.objects.get().pk)
-    expect(card.get_by_text("In step")).to_be_visible()
+    # The page fetches itself every few seconds.
+    expect(card.get_by_text("In step")).to_be_visible(timeout=15_000)
     expect(desk.get_by_text("1 applied of 1")).to_be_visible()
     expect(card.get_by_text("Applied by olivia.operator")).to_be_visible()
     shoot("launch-applied")
@@ -62,7 +63,7 @@ def test_settings_for_one_server_are_applied_and_drift_is_seen(
     desk.get_by_role("button", name="Check for drift").click()
     expect(desk.get_by_text("The servers are being compared")).to_be_visible()
     place.check()
-    expect(card.get_by_text("Drifted")).to_be_visible()
+    expect(card.get_by_text("Drifted")).to_be_visible(timeout=15_000)
     row = card.get_by_role("region").or_(card).get_by_role("row", name="monitoring").first
     expect(row).to_contain_text("yes")
     expect(row).to_contain_text("no")
