@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import Prefetch
 from django_celery_beat.models import PeriodicTask
 
+from drportal.jobs import OUR_TASKS
 from protection.choices import Combination, SettingsLevel
 from protection.models import (
     GroupMember,
@@ -25,9 +26,6 @@ from recovery.documents.schema import VERSION
 from recovery.models import PlanWave, PlanWaveGroup, RecoveryPlan
 
 Entry = dict[str, Any]
-
-# Celery's own chores are nobody's configuration.
-OUR_TASKS = r"^(api|drportal|mirror|protection|recovery|audit|queries)\."
 
 
 def document() -> Entry:

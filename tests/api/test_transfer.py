@@ -1,6 +1,7 @@
 """The configuration as one document, over the API."""
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 EXPORT, IMPORT = "/api/v1/config/export", "/api/v1/config/import"
 CHECK, RUNS = "/api/v1/config/validate-manifest", "/api/v1/imports"
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "schema_version": "2.0",
     "accounts": [{"account_id": "210000000001", "name": "North"}],
     "groups": [

@@ -6,6 +6,7 @@ from django.apps import apps
 from django.db import connection
 
 from drportal.mirror.projections import all_projections
+from recovery import configuration
 
 APPS = ("audit", "mirror", "protection", "recovery", "django_celery_beat")
 
@@ -20,12 +21,10 @@ def lose_everything() -> None:
 
 
 def everything_told() -> dict[str, dict[str, Any]]:
-    """The items of every object, by kind and id, without what no item of a new send would keep.
-
-    The export of the configuration belongs here as well: what it says before must be what it says
-    after.
+    """The export of the configuration, and the items of every object, by kind and id, without what
+    no item of a new send would keep.
     """
-    return {
+    return {"export": configuration.document()} | {
         projection.kind: {
             object_id: {k: v for k, v in item.items() if k not in projection.passing}
             for ids in projection.object_ids()

@@ -5,11 +5,11 @@ from django.core.management import call_command
 from django_celery_beat.models import PeriodicTask
 
 from drportal.mirror import services
-from protection.admin.schedules import change_schedule
 from protection.choices import SettingsLevel
 from protection.models import LaunchSettings, LaunchSettingsVersion, SourceServer
-from protection.services import accounts, groups, inventory, sync_runs
+from protection.services import accounts, groups, schedules
 from tests.factories.protection import ProtectionGroupFactory, SourceServerFactory
+from tests.mirror.listed import lists
 from tests.mirror.made import everything_set_of
 from tests.mirror.store import both_sides_equal, drain_all
 from tests.worlds import PERSON
@@ -50,19 +50,20 @@ def test_an_account_goes_with_all_that_is_filed_under_it(store, group):
     assert staging["targets"] == []
 
 
-def test_a_server_that_is_no_longer_listed_goes_with_its_settings(store, group):
+def test_a_server_that_is_no_longer_listed_goes_unless_somebody_set_something_for_it(store, group):
     of_tags = ProtectionGroupFactory.create(account=group.account, tags={"Tier": "1"})
-    server = SourceServerFactory.create(account=group.account, tags={"Tier": "1"})
+    server, other = SourceServerFactory.create_batch(2, account=group.account, tags={"Tier": "1"})
     kept = LaunchSettings.objects.create(level=SettingsLevel.SERVER, group=of_tags, server=server)
     LaunchSettingsVersion.objects.create(settings=kept, number=1, document={}, created_by="x")
     services.resync()
     drain_all()
-    nothing_listed = inventory.Listing(group.account, group.region, {})
-    inventory._take_in(nothing_listed, sync_runs.Tally(), [])
-    assert not SourceServer.objects.filter(pk=server.pk).exists()
+    lists(group.account, group.region, {})
+    assert SourceServer.objects.get(pk=server.pk).gone_at is not None
+    assert not SourceServer.objects.filter(pk=other.pk).exists()
     drain_all()
     both_sides_equal()
-    assert str(kept.pk) not in store.held("LaunchConfigurations")
+    assert str(kept.pk) in store.held("LaunchConfigurations")
+    assert str(other.pk) not in store.held("SourceServerInventory")
 
 
 def test_what_beat_sends_and_how_often(store):
@@ -71,7 +72,7 @@ def test_what_beat_sends_and_how_often(store):
     both_sides_equal()
     assert "Engine" in store.held("Schedules")
     task = PeriodicTask.objects.get(name="Source-server inventory")
-    change_schedule(task, enabled=False, every=600, actor=PERSON)
+    schedules.change(task, enabled=False, every=600, actor=PERSON)
     drain_all()
     both_sides_equal()
     told = store.held("Schedules")[task.name]

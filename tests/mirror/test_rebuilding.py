@@ -25,11 +25,12 @@ from protection.models import (
     TagSyncSettings,
     TargetAccount,
 )
-from protection.services import accounts, groups, inventory, sync_runs
+from protection.services import accounts, groups
 from protection.services.marks import mark_settings
 from recovery.models import RecoveryPlan
 from recovery.services import plans
 from tests.mirror.emptying import everything_told, lose_everything
+from tests.mirror.listed import lists
 from tests.mirror.store import answer_lost, both_sides_equal, drain_all, refused, unreachable
 from tests.worlds import EAST, PERSON, wave
 
@@ -72,8 +73,7 @@ def listing(number, size):
         }
         for n in range(size)
     }
-    listed = inventory.Listing(found, EAST, servers)
-    inventory._take_in(listed, sync_runs.Tally(), [])
+    lists(found, EAST, servers)
 
 
 def group(number, size):

@@ -9,6 +9,7 @@ from protection.models import LaunchSettings, ProtectionGroup, TargetAccount
 from protection.selectors import launch_levels, servers_chosen
 from protection.services import groups, launch_settings
 from protection.services.launch_installation import set_for_installation
+from protection.services.launch_rows import Wanted
 from recovery import configuration
 from recovery.services.transfer.outcome import Fate
 from recovery.services.transfer.part import Part
@@ -85,19 +86,19 @@ def _set(part: Part, group: ProtectionGroup) -> None:
         launch_settings.set_unasked(group, wanted, actor=part.actor)
 
 
-def _wanted(part: Part, group: ProtectionGroup) -> Iterator[launch_settings.Wanted]:
+def _wanted(part: Part, group: ProtectionGroup) -> Iterator[Wanted]:
     entry, levels = part.entry, launch_levels(group)
     if entry["launch_settings"] or levels.group:
         version = levels.group.version if levels.group else 0
-        yield launch_settings.Wanted(entry["launch_settings"], version)
+        yield Wanted(entry["launch_settings"], version)
     said = {each["server_id"]: each for each in entry["servers"]}
     rows = named(group.account, group.region, list(said), field="servers")
     for server in rows:
         each, there = said[server.server_id], levels.servers.get(server.pk)
         combination = Combination(each["combination"])
         version = there.version if there else 0
-        yield launch_settings.Wanted(each["launch_settings"], version, server, combination)
+        yield Wanted(each["launch_settings"], version, server, combination)
     named_here = {server.pk for server in rows}
     for key, there in levels.servers.items():
         if key not in named_here and there.server is not None:
-            yield launch_settings.Wanted({}, there.version, there.server)
+            yield Wanted({}, there.version, there.server)

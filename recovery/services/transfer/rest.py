@@ -3,6 +3,7 @@
 from django_celery_beat.models import PeriodicTask
 
 from drportal.errors import InvalidInput
+from drportal.jobs import OUR_TASKS
 from protection.services import schedules, tag_settings
 from recovery import configuration
 from recovery.services.transfer.outcome import Fate
@@ -21,9 +22,7 @@ def tag_sync(part: Part) -> Fate:
 def schedule(part: Part) -> Fate:
     """Switch a scheduled task and set its pace. What is not scheduled here is refused by name."""
     entry = part.entry
-    task = PeriodicTask.objects.filter(
-        name=entry["name"], task__regex=configuration.OUR_TASKS
-    ).first()
+    task = PeriodicTask.objects.filter(name=entry["name"], task__regex=OUR_TASKS).first()
     if task is None:
         told = f"This portal schedules nothing by the name {entry['name']!r}."
         raise InvalidInput.field("name", "UNKNOWN_SCHEDULE", told)

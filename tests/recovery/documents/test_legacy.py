@@ -7,7 +7,7 @@ import pytest
 from recovery.documents import legacy, schema
 
 S1, S2, S3 = (f"s-{number:017x}" for number in (1, 2, 3))
-GROUP = {
+GROUP: dict[str, Any] = {
     "groupName": "Databases",
     "description": "all of them",
     "region": "us-east-1",
@@ -15,7 +15,7 @@ GROUP = {
     "assumeRoleName": "DrRole",
     "sourceServerIds": [S2, S1],
 }
-PLAN = {
+PLAN: dict[str, Any] = {
     "planName": "Everything",
     "accountId": "210000000001",
     "notificationEmail": "dr@example.com",

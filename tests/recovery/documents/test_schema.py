@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -10,7 +11,7 @@ from recovery.documents.schema import SCHEMA, VERSION, complaints, completed
 
 COMMITTED = Path(__file__).resolve().parents[3] / "docs/reference/configuration.schema.json"
 GROUP = {"name": "Web", "account_id": "210000000001", "region": "us-east-1"}
-PLAN = {"name": "Plan", "waves": [{"name": "one", "groups": [{"group": "Web"}]}]}
+PLAN: dict[str, Any] = {"name": "Plan", "waves": [{"name": "one", "groups": [{"group": "Web"}]}]}
 
 
 def document(**more):

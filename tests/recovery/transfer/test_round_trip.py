@@ -1,6 +1,7 @@
 """Export, import into an empty portal, export: the same bytes, for any configuration."""
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,7 +84,7 @@ def test_a_dry_run_tells_what_the_import_does_and_does_nothing(before, document)
     with undone():
         import_document(before, mode=Mode.UPDATE, keep_going=True, actor=PORTAL)
         stood = exported()
-        how = {"mode": Mode.UPDATE, "keep_going": True, "actor": PORTAL}
+        how: dict[str, Any] = {"mode": Mode.UPDATE, "keep_going": True, "actor": PORTAL}
         tried = import_document(document, dry_run=True, **how)
         assert exported() == stood
         assert import_document(document, **how).outcome == tried.outcome
