@@ -4,7 +4,7 @@ Every account and Region stands by itself. One that does not answer keeps its ro
 and says why; only a complete listing changes or removes rows, and only its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -21,18 +21,21 @@ from protection.models import AccountRegion, SyncRun
 from protection.rules.facts import facts
 from protection.rules.regions import NOT_IN_USE, status_of
 from protection.services import asking, origins, server_rows, sync_runs
-from protection.services.server_rows import Columns
+from protection.services.server_rows import Known, Listed
 
 _WITHOUT_DRS = timedelta(hours=1)  # how soon a Region without DRS is looked at again
 
 
+Question = tuple[AccountRegion, Mapping[str, Known]]
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What one account and Region answered: its servers' columns by id, or why there are none."""
+    """What one account and Region answered, beside what was known of it, or why there is none."""
 
     row: AccountRegion
-    servers: dict[str, Columns] = field(default_factory=dict)
-    prints: dict[str, str] = field(default_factory=dict)
+    known: Mapping[str, Known]
+    listed: Listed = field(default_factory=Listed)
     error: AwsError | None = None
 
 
@@ -50,13 +53,14 @@ def sync(*, actor: Actor) -> SyncRun:
         rows, tally.scopes_skipped = asking.due_regions()
         known = server_rows.known_servers(rows)
         listed = []
-        for listing in asking.ask_all(rows, _list, alive=alive):
+        questions: list[Question] = [(row, known[row.pk]) for row in rows]
+        for listing in asking.ask_all(questions, _list, alive=alive):
             if listing.error is not None:
                 _note_error(listing.row, listing.error, tally)
                 continue
             listed.append(listing.row)
-            tally.seen += len(listing.servers)
-            pending.compare(listing.row, listing.servers, listing.prints, known[listing.row.pk])
+            tally.seen += len(listing.listed.ids)
+            pending.take(listing.row, listing.listed, listing.known)
             _note_answer(listing, pending)
             pending.write_if_many()
         pending.write()
@@ -70,18 +74,19 @@ def sync(*, actor: Actor) -> SyncRun:
     return sync_runs.finish(run, tally, actor=actor)
 
 
-def _list(row: AccountRegion) -> Listing:
+def _list(question: Question) -> Listing:
+    row, known = question
     try:
         found = Drs(row.account.scope(row.region)).source_servers()
-        servers = {server.server_id: facts(server.raw) for server in found}
+        servers = ((server.server_id, facts(server.raw)) for server in found)
+        return Listing(row, known, server_rows.compared(servers, known))
     except AwsError as error:
-        return Listing(row, error=error)
-    return Listing(row, servers, server_rows.fingerprints(servers))
+        return Listing(row, known, error=error)
 
 
 def _note_answer(listing: Listing, pending: server_rows.Pending) -> None:
     """Of an answer that says what the last one said, only the time is new; see `_note_time`."""
-    row, count = listing.row, len(listing.servers)
+    row, count = listing.row, len(listing.listed.ids)
     if (row.status, row.server_count) == (RegionStatus.ACTIVE, count):
         return
     now = timezone.now()

@@ -51,9 +51,26 @@ def known_servers(rows: Iterable[AccountRegion]) -> dict[int, dict[str, Known]]:
     return found
 
 
-def fingerprints(servers: Mapping[str, Columns]) -> dict[str, str]:
-    """The fingerprint of each server of a listing."""
-    return {server_id: fingerprint(columns) for server_id, columns in servers.items()}
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A complete listing of an account and Region: all ids, and the facts of what differs.
+
+    Facts that are stored already are not kept: in an unchanged world that is nearly all of them.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    differing: dict[str, tuple[Columns, str]] = field(default_factory=dict)
+
+
+def compared(servers: Iterable[tuple[str, Columns]], known: Mapping[str, Known]) -> Listed:
+    """Compare a listing with what is stored of that account and Region."""
+    listed = Listed()
+    for server_id, columns in servers:
+        listed.ids.add(server_id)
+        stored, print_ = known.get(server_id), fingerprint(columns)
+        if stored is None or stored.gone or stored.fingerprint != print_:
+            listed.differing[server_id] = columns, print_
+    return listed
 
 
 @dataclass(slots=True)
@@ -73,21 +90,15 @@ class Pending:
     removed: int = 0
     news: set[tuple[UUID, str]] = field(default_factory=set)
 
-    def compare(
-        self,
-        row: AccountRegion,
-        servers: Mapping[str, Columns],
-        prints: Mapping[str, str],
-        known: Mapping[str, Known],
-    ) -> None:
+    def take(self, row: AccountRegion, listed: Listed, known: Mapping[str, Known]) -> None:
         """Note how a complete listing differs from what is stored of that account and Region."""
-        for server_id, columns in servers.items():
+        for server_id, (columns, print_) in listed.differing.items():
             stored = known.get(server_id)
             if stored is None:
-                self.new.append(_made(row, server_id, columns, prints[server_id]))
-            elif stored.gone or stored.fingerprint != prints[server_id]:
-                self.differ(row, server_id, columns, stored.pk, print_=prints[server_id])
-        self.gone += [each.pk for server_id, each in known.items() if server_id not in servers]
+                self.new.append(_made(row, server_id, columns, print_))
+            else:
+                self.differ(row, server_id, columns, stored.pk, print_=print_)
+        self.gone += [each.pk for server_id, each in known.items() if server_id not in listed.ids]
 
     def differ(
         self, row: AccountRegion, server_id: str, columns: Columns, pk: UUID, *, print_: str
