@@ -1,169 +1,76 @@
 """Who gets in: for each operation on an object, the same person with four sets of permissions."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
-from protection.models import ProtectionGroup, SourceServer, TargetAccount
 from protection.permissions import (
     AccountPermission,
     GroupPermission,
     ServerPermission,
     SyncPermission,
 )
-from recovery.models import Execution, RecoveryPlan
+from recovery.models import Execution
 from recovery.permissions import PlanPermission
-from recovery.states import ExecutionState, WaveState
+from tests.api.stage import (
+    Stage,
+    account_edit,
+    drill,
+    first_version,
+    group_edit,
+    kind,
+    made,
+    nothing,
+    owner,
+    plan_edit,
+    plan_patch,
+    real,
+    recovery,
+    restore,
+)
 from tests.factories.protection import (
-    ProtectionGroupFactory,
     SourceServerFactory,
     SyncRunFactory,
-    TargetAccountFactory,
 )
-from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
+from tests.factories.recovery import ExecutionFactory
 from tests.factories.users import UserFactory, grant
 
 TARGETS = "accounts/targets"
 pytestmark = pytest.mark.django_db
 
 
-@dataclass
-class Stage:
-    """One of everything, and another of each that nothing is granted on."""
-
-    account: TargetAccount
-    spare: TargetAccount
-    server: SourceServer
-    group: ProtectionGroup
-    unused: ProtectionGroup
-    plan: RecoveryPlan
-    idle: RecoveryPlan
-    execution: Execution
-    paths: dict[str, object] = field(default_factory=dict)
-
-
 @pytest.fixture
 def stage() -> Stage:
-    account = TargetAccountFactory.create()
-    server, other = SourceServerFactory.create_batch(2, account=account)
-    group = ProtectionGroupFactory.create(account=account, servers=[server])
-    unused = ProtectionGroupFactory.create(account=account, servers=[other])
-    plan, idle = plan_of(group), plan_of(group)
-    execution = ExecutionFactory.create(plan=plan, state=ExecutionState.PAUSED)
-    WaveFactory.create(execution=execution, state=WaveState.WAITING, gate=True)
-    return Stage(
-        account,
-        TargetAccountFactory.create(),
-        server,
-        group,
-        unused,
-        plan,
-        idle,
-        execution,
-    )
-
-
-def _group_edit(stage: Stage) -> dict[str, Any]:
-    return {"name": "renamed", "server_ids": [str(stage.server.pk)]}
-
-
-def _owner(_: Stage) -> dict[str, Any]:
-    return {"owner": "ops"}
-
-
-def _first_version(_: Stage) -> dict[str, Any]:
-    return {"number": 1}
-
-
-def _plan_edit(stage: Stage) -> dict[str, Any]:
-    return {"name": "renamed", "waves": [{"name": "one", "group_ids": [str(stage.group.pk)]}]}
-
-
-def _plan_patch(_: Stage) -> dict[str, Any]:
-    return {"name": "renamed"}
-
-
-def _restore(_: Stage) -> dict[str, Any]:
-    return {"number": 1}
-
-
-def _kind(_: Stage) -> dict[str, Any]:
-    return {"kind": "DRILL"}
-
-
-def _real(stage: Stage) -> dict[str, Any]:
-    return {"kind": "RECOVERY", "confirmation": stage.idle.name}
-
-
-def _drill(stage: Stage) -> dict[str, Any]:
-    return {"plan_id": str(stage.idle.pk), "kind": "DRILL"}
-
-
-def _recovery(stage: Stage) -> dict[str, Any]:
-    return {"plan_id": str(stage.idle.pk), "kind": "RECOVERY", "confirmation": stage.idle.name}
-
-
-def _account_edit(_: Stage) -> dict[str, Any]:
-    return {"name": "renamed"}
-
-
-def _nothing(_: Stage) -> None:
-    return None
+    return made()
 
 
 # method, path, body, what the permission is on, to see it, to do it, the answer when allowed
 ON_AN_OBJECT = [
-    ("get", TARGETS + "/{account.pk}", _nothing, "account", AccountPermission, "VIEW", 200),
-    (
-        "get",
-        TARGETS + "/{account.pk}/capacity",
-        _nothing,
-        "account",
-        AccountPermission,
-        "VIEW",
-        200,
-    ),
-    (
-        "get",
-        TARGETS + "/{account.pk}/regions",
-        _nothing,
-        "account",
-        AccountPermission,
-        "VIEW",
-        200,
-    ),
-    (
-        "patch",
-        TARGETS + "/{account.pk}",
-        _account_edit,
-        "account",
-        AccountPermission,
-        "CHANGE",
-        200,
-    ),
-    ("delete", TARGETS + "/{spare.pk}", _nothing, "spare", AccountPermission, "DELETE", 204),
-    ("get", "protection-groups/{group.pk}", _nothing, "group", GroupPermission, "VIEW", 200),
-    (
-        "get",
-        "protection-groups/{group.pk}/servers",
-        _nothing,
-        "group",
-        GroupPermission,
-        "VIEW",
-        200,
-    ),
-    ("put", "protection-groups/{group.pk}", _group_edit, "group", GroupPermission, "CHANGE", 200),
-    ("patch", "protection-groups/{group.pk}", _owner, "group", GroupPermission, "CHANGE", 200),
+    ("get", TARGETS + "/{account.pk}", nothing, "account", AccountPermission, "VIEW", 200),
+    ("get", TARGETS + "/{account.pk}/capacity", nothing, "account", AccountPermission, "VIEW", 200),
+    ("get", TARGETS + "/{account.pk}/regions", nothing, "account", AccountPermission, "VIEW", 200),
+    ("patch", TARGETS + "/{account.pk}", account_edit, "account", AccountPermission, "CHANGE", 200),
+    ("delete", TARGETS + "/{spare.pk}", nothing, "spare", AccountPermission, "DELETE", 204),
+    ("get", "protection-groups/{group.pk}", nothing, "group", GroupPermission, "VIEW", 200),
+    ("get", "protection-groups/{group.pk}/servers", nothing, "group", GroupPermission, "VIEW", 200),
+    ("put", "protection-groups/{group.pk}", group_edit, "group", GroupPermission, "CHANGE", 200),
+    ("patch", "protection-groups/{group.pk}", owner, "group", GroupPermission, "CHANGE", 200),
     *(
-        ("get", f"protection-groups/{{group.pk}}/{part}", _nothing, "group", GroupPermission, *rest)
+        (
+            "get",
+            f"protection-groups/{{group.pk}}/{part}",
+            nothing,
+            "group",
+            GroupPermission,
+            *rest,
+        )
         for part, *rest in (("versions", "VIEW", 200), ("versions/1", "VIEW", 200))
     ),
     (
         "post",
         "protection-groups/{group.pk}/resolve",
-        _nothing,
+        nothing,
         "group",
         GroupPermission,
         "VIEW",
@@ -172,24 +79,24 @@ ON_AN_OBJECT = [
     (
         "post",
         "protection-groups/{group.pk}/restore",
-        _first_version,
+        first_version,
         "group",
         GroupPermission,
         "CHANGE",
         200,
     ),
-    ("delete", "protection-groups/{unused.pk}", _nothing, "unused", GroupPermission, "DELETE", 204),
-    ("get", "recovery-plans/{plan.pk}", _nothing, "plan", PlanPermission, "VIEW", 200),
-    ("get", "recovery-plans/{plan.pk}/versions", _nothing, "plan", PlanPermission, "VIEW", 200),
-    ("put", "recovery-plans/{idle.pk}", _plan_edit, "idle", PlanPermission, "CHANGE", 200),
-    ("patch", "recovery-plans/{idle.pk}", _plan_patch, "idle", PlanPermission, "CHANGE", 200),
-    ("delete", "recovery-plans/{idle.pk}", _nothing, "idle", PlanPermission, "DELETE", 204),
-    ("get", "recovery-plans/{plan.pk}/versions/1", _nothing, "plan", PlanPermission, "VIEW", 200),
-    ("get", "recovery-plans/{plan.pk}/checks", _nothing, "plan", PlanPermission, "VIEW", 200),
+    ("delete", "protection-groups/{unused.pk}", nothing, "unused", GroupPermission, "DELETE", 204),
+    ("get", "recovery-plans/{plan.pk}", nothing, "plan", PlanPermission, "VIEW", 200),
+    ("get", "recovery-plans/{plan.pk}/versions", nothing, "plan", PlanPermission, "VIEW", 200),
+    ("put", "recovery-plans/{idle.pk}", plan_edit, "idle", PlanPermission, "CHANGE", 200),
+    ("patch", "recovery-plans/{idle.pk}", plan_patch, "idle", PlanPermission, "CHANGE", 200),
+    ("delete", "recovery-plans/{idle.pk}", nothing, "idle", PlanPermission, "DELETE", 204),
+    ("get", "recovery-plans/{plan.pk}/versions/1", nothing, "plan", PlanPermission, "VIEW", 200),
+    ("get", "recovery-plans/{plan.pk}/checks", nothing, "plan", PlanPermission, "VIEW", 200),
     (
         "get",
         "recovery-plans/{plan.pk}/check-existing-instances",
-        _nothing,
+        nothing,
         "plan",
         PlanPermission,
         "VIEW",
@@ -198,21 +105,21 @@ ON_AN_OBJECT = [
     (
         "post",
         "recovery-plans/{plan.pk}/check-existing-instances",
-        _nothing,
+        nothing,
         "plan",
         PlanPermission,
         "VIEW",
         200,
     ),
-    ("post", "recovery-plans/{idle.pk}/restore", _restore, "idle", PlanPermission, "CHANGE", 200),
-    ("post", "recovery-plans/{idle.pk}/execute", _kind, "idle", PlanPermission, "DRILL", 202),
-    ("post", "recovery-plans/{idle.pk}/execute", _real, "idle", PlanPermission, "RECOVER", 202),
-    ("get", "executions/{execution.pk}", _nothing, "plan", PlanPermission, "VIEW", 200),
-    ("get", "executions/{execution.pk}/events", _nothing, "plan", PlanPermission, "VIEW", 200),
-    ("post", "executions/{execution.pk}/cancel", _nothing, "plan", PlanPermission, "STEER", 202),
-    ("post", "executions/{execution.pk}/resume", _nothing, "plan", PlanPermission, "STEER", 202),
-    ("post", "executions", _drill, "idle", PlanPermission, "DRILL", 202),
-    ("post", "executions", _recovery, "idle", PlanPermission, "RECOVER", 202),
+    ("post", "recovery-plans/{idle.pk}/restore", restore, "idle", PlanPermission, "CHANGE", 200),
+    ("post", "recovery-plans/{idle.pk}/execute", kind, "idle", PlanPermission, "DRILL", 202),
+    ("post", "recovery-plans/{idle.pk}/execute", real, "idle", PlanPermission, "RECOVER", 202),
+    ("get", "executions/{execution.pk}", nothing, "plan", PlanPermission, "VIEW", 200),
+    ("get", "executions/{execution.pk}/events", nothing, "plan", PlanPermission, "VIEW", 200),
+    ("post", "executions/{execution.pk}/cancel", nothing, "plan", PlanPermission, "STEER", 202),
+    ("post", "executions/{execution.pk}/resume", nothing, "plan", PlanPermission, "STEER", 202),
+    ("post", "executions", drill, "idle", PlanPermission, "DRILL", 202),
+    ("post", "executions", recovery, "idle", PlanPermission, "RECOVER", 202),
 ]
 operations = pytest.mark.parametrize(
     ("method", "path", "body", "on", "permissions", "needed", "answer"),
@@ -376,7 +283,7 @@ def test_a_plan_is_made_of_groups_that_one_sees(client_of, stage, world, method)
     client = client_of(grant(person, PlanPermission.VIEW, on=stage.idle))
     path = "recovery-plans" if method == "post" else f"recovery-plans/{stage.idle.pk}"
     with world.unchanged():
-        response = getattr(client, method)(f"/api/v1/{path}", _plan_edit(stage))
+        response = getattr(client, method)(f"/api/v1/{path}", plan_edit(stage))
     assert response.status_code == 400
     (error,) = response.json()["errors"]
     assert (error["field"], error["code"]) == ("waves[0].group_ids", "unknown_group")

@@ -1,0 +1,98 @@
+"""One of everything that the API serves, and what requests about it send."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from protection.models import ProtectionGroup, SourceServer, TargetAccount
+from recovery.models import Execution, RecoveryPlan
+from recovery.states import ExecutionState, WaveState
+from tests.factories.protection import (
+    ProtectionGroupFactory,
+    SourceServerFactory,
+    TargetAccountFactory,
+)
+from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
+
+
+@dataclass
+class Stage:
+    """One of everything, and another of each that nothing is granted on."""
+
+    account: TargetAccount
+    spare: TargetAccount
+    server: SourceServer
+    group: ProtectionGroup
+    unused: ProtectionGroup
+    plan: RecoveryPlan
+    idle: RecoveryPlan
+    execution: Execution
+    paths: dict[str, object] = field(default_factory=dict)
+
+
+def made() -> Stage:
+    """A stage in the database."""
+    account = TargetAccountFactory.create()
+    server, other = SourceServerFactory.create_batch(2, account=account)
+    group = ProtectionGroupFactory.create(account=account, servers=[server])
+    unused = ProtectionGroupFactory.create(account=account, servers=[other])
+    plan, idle = plan_of(group), plan_of(group)
+    execution = ExecutionFactory.create(plan=plan, state=ExecutionState.PAUSED)
+    WaveFactory.create(execution=execution, state=WaveState.WAITING, gate=True)
+    return Stage(
+        account,
+        TargetAccountFactory.create(),
+        server,
+        group,
+        unused,
+        plan,
+        idle,
+        execution,
+    )
+
+
+def group_edit(stage: Stage) -> dict[str, Any]:
+    return {"name": "renamed", "server_ids": [str(stage.server.pk)]}
+
+
+def owner(_: Stage) -> dict[str, Any]:
+    return {"owner": "ops"}
+
+
+def first_version(_: Stage) -> dict[str, Any]:
+    return {"number": 1}
+
+
+def plan_edit(stage: Stage) -> dict[str, Any]:
+    return {"name": "renamed", "waves": [{"name": "one", "group_ids": [str(stage.group.pk)]}]}
+
+
+def plan_patch(_: Stage) -> dict[str, Any]:
+    return {"name": "renamed"}
+
+
+def restore(_: Stage) -> dict[str, Any]:
+    return {"number": 1}
+
+
+def kind(_: Stage) -> dict[str, Any]:
+    return {"kind": "DRILL"}
+
+
+def real(stage: Stage) -> dict[str, Any]:
+    return {"kind": "RECOVERY", "confirmation": stage.idle.name}
+
+
+def drill(stage: Stage) -> dict[str, Any]:
+    return {"plan_id": str(stage.idle.pk), "kind": "DRILL"}
+
+
+def recovery(stage: Stage) -> dict[str, Any]:
+    return {"plan_id": str(stage.idle.pk), "kind": "RECOVERY", "confirmation": stage.idle.name}
+
+
+def account_edit(_: Stage) -> dict[str, Any]:
+    return {"name": "renamed"}
+
+
+def nothing(_: Stage) -> None:
+    return None
