@@ -226,6 +226,7 @@ class InvalidLaunchSettings(InvalidInput):
     def __init__(self, complaints: Iterable[Mapping[str, Any]]) -> None:
         errors = [dict(complaint) for complaint in complaints]
         told = " ".join(str(error["message"]) for error in errors[:5])
+        told = told or "The launch settings cannot be kept."
         more = f" There are {len(errors) - 5} more." if len(errors) > 5 else ""  # noqa: PLR2004  # as above
         DomainError.__init__(self, told + more, errors=errors)
 

@@ -308,6 +308,7 @@ OPERATIONS_AT_HOME: Mapping[str, frozenset[str]] = {
             "PutItem",
             "Scan",
             "UpdateContinuousBackups",
+            "UpdateItem",
             "UpdateTimeToLive",
         }
     ),

@@ -52,6 +52,11 @@ urlpatterns = [
         name="tag-sync-settings",
     ),
     path(
+        "drs/accounts",
+        AccountViewSet.as_view({"get": "list"}, basename="account"),
+        name="account-drs",
+    ),
+    path(
         "accounts/current",
         CurrentAccountViewSet.as_view({"get": "retrieve"}, basename="current-account"),
         name="current-account",

@@ -79,7 +79,9 @@ def edit(staging: StagingAccount, *, actor: Actor, **changes: Any) -> StagingAcc
         staging.updated_at = timezone.now()
         if _WAY_IN & changed.keys():
             staging.last_validated_at = None
-        staging.save(update_fields=[*changed, "updated_at", "last_validated_at"])
+        staging.external_id_lost = staging.external_id_lost and "external_id" not in changed
+        columns = ["updated_at", "last_validated_at", "external_id_lost"]
+        staging.save(update_fields=[*changed, *columns])
         old = {field: before[field] for field in changed}
         record(
             "protection.staging_account.edited", actor=actor, subject=staging, old=old, new=changed

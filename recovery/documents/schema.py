@@ -143,7 +143,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 _MOST_COMPLAINTS = 100
-_LONGEST = 300
+_LONGEST = 400
 _CODES = {
     "required": "MISSING_REQUIRED_FIELD",
     "additionalProperties": "UNKNOWN_FIELD",

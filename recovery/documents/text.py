@@ -82,7 +82,7 @@ def _yaml(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
     except yaml.YAMLError as error:
-        told = " ".join(str(error).split())[:300]
+        told = " ".join(str(error).split())[:400]
         raise UnreadableDocument(f"This is not YAML: {told}.") from error
 
 

@@ -40,7 +40,7 @@ def test_refusals_are_there_too_with_the_reason(root, group, person, browser):
     grant(person, "protection.view_protectiongroup", on=group)
     delete = reverse("admin:protection_protectiongroup_delete", args=[group.pk])
     assert browser.post(delete, {"typed": "web"}).status_code == 403
-    wrong = {"name": "", "selection": "SERVERS", "servers": []}
+    wrong = {"version": group.version, "selection": "SERVERS", "servers": []}
     edit = reverse("admin:protection_protectiongroup_edit", args=[group.pk])
     root.post(edit, wrong | {"name": "web"})
     page = root.get(link(group)).content.decode()

@@ -158,6 +158,7 @@ def test_only_what_the_portal_registers_has_pages():
         "protection.tagsyncsettings",
         "protection.targetaccount",
         "recovery.execution",
+        "recovery.importrun",
         "recovery.recoveryplan",
     }
 

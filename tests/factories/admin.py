@@ -16,7 +16,7 @@ from drportal.actor import SCHEDULE
 from drportal.mirror.models import OutboxEntry
 from protection.choices import SettingsLevel, SyncState
 from protection.models import LaunchSettings, TagSyncSettings
-from recovery.models import Execution, JobWatch
+from recovery.models import Execution, ImportRun, JobWatch
 from recovery.states import (
     ExecutionState,
     JobState,
@@ -98,6 +98,9 @@ def estate() -> Estate:
         SyncRunFactory.create(),
         RecoveryInstanceFactory.create(account=account),
         TagSyncSettings.objects.get_or_create(pk=1)[0],
+        ImportRun.objects.create(
+            mode="ADD_ONLY", dry_run=True, succeeded=True, document_digest="0" * 64
+        ),
         UserFactory.create(),
         Group.objects.create(name=f"role of {account.account_id}"),
         schedule_of("protection.sync_inventory", name=f"sync {account.account_id}"),

@@ -39,7 +39,8 @@ def everything_set_of(group: ProtectionGroup) -> None:
         fingerprint="f",
         is_drill=True,
     )
-    GroupVersion.objects.create(group=group, number=1, document={"name": group.name})
+    number = group.versions.count() + 1
+    GroupVersion.objects.create(group=group, number=number, document={"name": group.name})
     _settings(group, number)
     TagSyncSettings.objects.get_or_create(id=1, defaults={"exclude_keys": ["aws:*"]})
     interval, _ = IntervalSchedule.objects.get_or_create(every=300, period="seconds")

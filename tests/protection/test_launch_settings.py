@@ -312,14 +312,15 @@ def test_installation_settings_are_made_once_by_two_at_once(place) -> None:
     assert LaunchSettings.objects.count() == LaunchSettingsVersion.objects.count() == 1
 
 
-def test_settings_that_go_with_their_group_or_server_go_from_the_mirror_too(place) -> None:
+def test_settings_outlast_a_listing_without_their_server_and_go_with_their_group(place) -> None:
     own = place.set_server("web-1", copyTags=True)
     of_group = place.set_group(copyTags=True)
     OutboxEntry.objects.all().delete()
     backend = drs_backends[NORTH][EAST]
     gone = backend.servers.pop(known("web-1").server_id)
     inventory.sync(actor=PERSON)
-    assert not LaunchSettings.objects.filter(pk=own.pk).exists()
+    assert known("web-1").gone_at is not None
+    assert LaunchSettings.objects.filter(pk=own.pk).exists()
     groups.delete(place.group, actor=PERSON)
     marked = OutboxEntry.objects.filter(kind="LaunchConfigurations")
     assert set(marked.values_list("object_id", flat=True)) == {str(own.pk), str(of_group.pk)}

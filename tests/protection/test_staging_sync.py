@@ -194,7 +194,7 @@ def test_a_server_that_was_mended_is_extended(aws):
 
 
 def test_a_full_target_gets_no_more_than_fit(aws, monkeypatch):
-    monkeypatch.setattr("protection.services.extending._limit", lambda _: 3)
+    monkeypatch.setattr("protection.services.extending._limit", lambda *_: 3)
     settled([server("own-1"), server("own-2"), staged("app-1"), staged("app-2")])
     run = sync()
     assert run.added == 1

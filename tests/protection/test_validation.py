@@ -7,7 +7,6 @@ import pytest
 from django.utils import timezone
 
 from audit.models import AuditRecord, Outcome
-from drportal.aws import trials
 from drportal.aws.permissions import needed
 from drportal.aws.roles import forget_sessions
 from drportal.mirror.models import OutboxEntry
@@ -35,12 +34,6 @@ from tests.worlds import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def quotas_answer(monkeypatch):
-    """Service Quotas tells those of DRS, which moto does not."""
-    monkeypatch.setattr(trials, "quotas", lambda _: None)
 
 
 @pytest.fixture
