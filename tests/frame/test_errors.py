@@ -121,7 +121,9 @@ def test_an_error_has_a_well_formed_code_and_a_kind(sort: type[DomainError]) -> 
 
 
 def test_no_two_errors_share_a_code() -> None:
-    shared = {code: n for code, n in Counter(sort.code for sort in SORTS).items() if n > 1}
+    # One that says no code of its own is a sort of its base, for which the reference has a name.
+    own = [sort.code for sort in SORTS if "code" in vars(sort)]
+    shared = {code: n for code, n in Counter(own).items() if n > 1}
     assert not shared
 
 

@@ -10,8 +10,9 @@ from protection.services import inventory, server_rows
 def lists(account: TargetAccount, region: str, servers: Mapping[str, dict[str, Any]]) -> None:
     """DRS lists these servers there, and no others."""
     row, _ = AccountRegion.objects.get_or_create(account=account, region=region)
-    prints = server_rows.fingerprints(servers)
+    known = server_rows.known_servers([row])[row.pk]
+    listed = server_rows.compared(servers.items(), known)
     pending = server_rows.Pending()
-    pending.compare(row, servers, prints, server_rows.known_servers([row])[row.pk])
-    inventory._note_answer(inventory.Listing(row, dict(servers), prints), pending)
+    pending.take(row, listed, known)
+    inventory._note_answer(inventory.Listing(row, known, listed), pending)
     pending.write()

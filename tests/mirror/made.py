@@ -39,8 +39,9 @@ def everything_set_of(group: ProtectionGroup) -> None:
         fingerprint="f",
         is_drill=True,
     )
-    number = group.versions.count() + 1
-    GroupVersion.objects.create(group=group, number=number, document={"name": group.name})
+    GroupVersion.objects.create(
+        group=group, number=group.versions.count() + 1, document={"name": group.name}
+    )
     _settings(group, number)
     TagSyncSettings.objects.get_or_create(id=1, defaults={"exclude_keys": ["aws:*"]})
     interval, _ = IntervalSchedule.objects.get_or_create(every=300, period="seconds")

@@ -4,7 +4,6 @@ from contextlib import suppress
 from itertools import count
 
 import pytest
-from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
@@ -14,19 +13,12 @@ from drportal.errors import DomainError
 from drportal.mirror import services
 from drportal.mirror.ownership import portal_table
 from drportal.mirror.projections import all_projections
-from protection.choices import SettingsLevel
-from protection.models import (
-    LaunchSettings,
-    LaunchSettingsVersion,
-    ProtectionGroup,
-    SourceServer,
-    StagingAccount,
-    StagingLink,
-    TagSyncSettings,
-    TargetAccount,
-)
-from protection.services import accounts, groups
-from protection.services.marks import mark_settings
+from protection.models import ProtectionGroup, SourceServer, StagingAccount, TargetAccount
+from protection.selectors import launch_levels
+from protection.services import accounts, groups, tag_settings
+from protection.services import launch_settings as settings_service
+from protection.services import staging as staging_accounts
+from protection.services.launch_rows import Wanted
 from recovery.models import RecoveryPlan
 from recovery.services import plans
 from tests.mirror.emptying import everything_told, lose_everything
@@ -114,47 +106,33 @@ def unplan(number, _):
         plans.delete(there, actor=PERSON)
 
 
-@transaction.atomic
 def staging(number, size):
     """A staging account for the account, or away with it."""
-    found = account(number)
-    there, _ = StagingAccount.objects.get_or_create(
-        account_id=f"{700_000_000_000 + number}",
-        defaults={"name": f"staging {number}", "role_arn": "arn", "external_id": "never-shown"},
-    )
-    services.mark("StagingAccounts", there.pk)
-    if size == 0:
-        there.delete()
-    elif found is not None:
-        StagingLink.objects.get_or_create(
-            target=found, staging=there, defaults={"added_by": "somebody"}
-        )
+    found, name = account(number), f"{700_000_000_000 + number}"
+    there = StagingAccount.objects.filter(account_id=name).first()
+    if size == 0 and there is not None:
+        for target in there.targets.all():
+            staging_accounts.remove(target, there, actor=PERSON)
+    elif size and found is not None and there is None:
+        staging_accounts.add(found, account_id=name, name=f"staging {size}", actor=PERSON)
+    elif size and there is not None:
+        staging_accounts.edit(there, name=f"staging {size}", actor=PERSON)
 
 
-@transaction.atomic
 def launch_settings(number, size):
     """Settings of the group and their next version, or none."""
     there = ProtectionGroup.objects.filter(name=f"group {number}").first()
     if there is None:
         return
-    kept, _ = LaunchSettings.objects.get_or_create(level=SettingsLevel.GROUP, group=there)
-    if size == 0:
-        mark_settings(LaunchSettings.objects.filter(pk=kept.pk))
-        kept.delete()
-        return
-    LaunchSettings.objects.filter(pk=kept.pk).update(values={"size": size})
-    number_of = kept.versions.count() + 1
-    LaunchSettingsVersion.objects.create(
-        settings=kept, number=number_of, document={"size": size}, created_by="somebody"
-    )
-    mark_settings(LaunchSettings.objects.filter(pk=kept.pk))
+    levels = launch_levels(there)
+    version = levels.group.version if levels.group else 0
+    values = {"tags": {"Size": str(size)}} if size else {}
+    settings_service.set_unasked(there, [Wanted(values, version)], actor=PERSON)
 
 
-@transaction.atomic
 def tag_sync(_, size):
     """Other settings of the tag sync."""
-    TagSyncSettings.objects.update_or_create(id=1, defaults={"exclude_keys": [f"key{size}*"]})
-    services.mark("TagSyncSettings", 1)
+    tag_settings.change({"exclude_keys": [f"key{size}*"]}, actor=PERSON)
 
 
 OFTEN = (register, listing, group, plan, staging, launch_settings)
@@ -217,7 +195,8 @@ def test_each_change_of_the_histories_changes_something(store):
     lost_and_rebuilt()
     assert {kind for kind, items in everything_told().items() if items} == {
         *("TargetAccounts", "StagingAccounts", "RegionStatus", "SourceServerInventory"),
-        *("ProtectionGroups", "LaunchConfigurations", "LaunchConfigurationVersions"),
+        *("ProtectionGroups", "ProtectionGroupVersions"),
+        *("LaunchConfigurations", "LaunchConfigurationVersions", "export"),
         *("TagSyncSettings", "RecoveryPlans", "RecoveryPlanVersions", "AuditLogs"),
     }
     for step in [(unplan, 0, 0), (ungroup, 0, 0), (listing, 0, 0), (unregister, 0, 0)]:

@@ -272,10 +272,8 @@ class TestEntering:
 
 def test_a_lost_external_id_is_entered_again(target):
     made = add(target)
-    StagingAccount.objects.filter(pk=made.pk).update(external_id="", external_id_lost=True)
-    made.refresh_from_db()
-    assert made.lacks_external_id
+    lost = StagingAccount.objects.filter(pk=made.pk)
+    lost.update(external_id="", external_id_lost=True)
+    assert lost.get().lacks_external_id
     staging.edit(made, external_id="told-again", actor=PERSON)
-    made.refresh_from_db()
-    assert not made.lacks_external_id
-    assert not made.external_id_lost
+    assert not lost.get().external_id_lost
