@@ -26,7 +26,9 @@ _TAGS = {
 }
 # What launch settings may hold is a rule of its own; here they are only an object.
 _SETTINGS = {"type": "object"}
-_SECONDS = {"type": "integer", "minimum": 0, "maximum": 10**9}
+# Whole minutes: people set them in minutes, so that nothing else could be shown or edited.
+_SECONDS = {"type": "integer", "minimum": 0, "maximum": 10**9, "multipleOf": 60}
+_OBJECTIVE = {"type": ["integer", "null"], "minimum": 60, "multipleOf": 60, "default": None}
 _TEXTS = {"type": "array", "items": {"type": "string", "maxLength": 256}, "maxItems": 1000}
 
 
@@ -104,8 +106,8 @@ _PLAN = _object(
     name=_NAME,
     description={**_DESCRIPTION, "default": ""},
     owner={**_OWNER, "default": ""},
-    rto_seconds={"type": ["integer", "null"], "minimum": 1, "default": None},
-    rpo_seconds={"type": ["integer", "null"], "minimum": 1, "default": None},
+    rto_seconds=_OBJECTIVE,
+    rpo_seconds=_OBJECTIVE,
     notification_addresses={**_TEXTS, "default": []},
     tags={**_TAGS, "default": {}},
     waves=_list(_WAVE, most=1000),

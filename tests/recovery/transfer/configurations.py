@@ -124,7 +124,7 @@ def _plan(draw: Any, number: int, groups: list[dict[str, Any]]) -> dict[str, Any
     chosen = draw(st.permutations(groups))[: draw(st.integers(1, len(groups)))]
     cut = draw(st.integers(1, len(chosen)))
     parts = [part for part in (chosen[:cut], chosen[cut:]) if part]
-    span = st.none() | st.integers(60, 86_400)
+    span = st.none() | st.integers(1, 1440).map(lambda minutes: 60 * minutes)
     return {
         "name": _unique(draw, number),
         "description": draw(_SENTENCES),
@@ -149,7 +149,7 @@ def _wave(draw: Any, position: int, groups: list[dict[str, Any]]) -> dict[str, A
         "gate": draw(st.booleans()),
         "gate_instructions": draw(_SENTENCES),
         "wait_seconds": draw(st.sampled_from([0, 60, 3600])),
-        "time_limit_seconds": draw(st.integers(60, 7200)),
+        "time_limit_seconds": 60 * draw(st.integers(1, 120)),
         "success_threshold": draw(st.integers(1, 100)),
     }
 

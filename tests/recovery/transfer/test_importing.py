@@ -156,7 +156,7 @@ def test_the_region_of_a_group_cannot_change():
         ([{"name": "a", "groups": [{"group": "Web"}], "depends_on": [7]}], "unknown_wave"),
         ([], "no_waves"),
         ([{"name": "a", "groups": []}], "no_groups"),
-        ([{"name": "a", "groups": [{"group": "Web"}], "time_limit_seconds": 1}], "invalid"),
+        ([{"name": "a", "groups": [{"group": "Web"}], "time_limit_seconds": 0}], "invalid"),
     ],
 )
 def test_plans_are_held_to_the_same_rules_as_anywhere(waves, code):
