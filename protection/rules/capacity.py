@@ -49,11 +49,16 @@ _NOT_REPLICATING = frozenset({"STOPPED", "DISCONNECTED", "STALLED", "PAUSED", "N
 class Count:
     """How many there are. `missing` names what could not be counted: then `value` is a least.
 
-    A `value` of None means that nothing at all is known.
+    A `value` of None means that nothing at all is known, and then `missing` says of what: a total
+    over it would pass for whole otherwise.
     """
 
     value: int | None
     missing: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.value is None and not self.missing:
+            raise ValueError("a count that is not known says what is missing")
 
     @property
     def complete(self) -> bool:

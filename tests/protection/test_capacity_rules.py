@@ -112,13 +112,21 @@ def test_what_is_not_known_is_unknown_whatever_the_limit(measure, limit):
     assert (found.percent, found.free) == (None, None)
 
 
-@given(st.lists(st.builds(Count, st.none() | values, reasons), min_size=1))
+COUNTS = st.builds(Count, values, reasons) | st.builds(Count.unknown, st.text(min_size=1))
+
+
+@given(st.lists(COUNTS, min_size=1))
 def test_a_total_is_known_only_if_all_of_it_is(counts):
     found = total(counts)
     assert found.complete == all(count.complete for count in counts)
     known = [count.value for count in counts if count.value is not None]
     assert found.value == (sum(known) if known else None)
     assert found.missing == tuple(why for count in counts for why in count.missing)
+
+
+def test_nothing_is_unknown_without_a_word_of_what():
+    with pytest.raises(ValueError, match="what is missing"):
+        Count(None)
 
 
 def test_a_total_of_nothing_is_not_zero():
