@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from drportal.mirror.services import mark
@@ -122,7 +122,7 @@ class Pending:
         now = timezone.now()
         for server in (*self.new, *self.differing):
             server.changed_at = now
-        SourceServer.objects.bulk_create(self.new, batch_size=_BATCH)
+        _copy_in(self.new)
         moved = _moved(self.differing)
         if self.differing:
             SourceServer.objects.bulk_create(
@@ -159,6 +159,20 @@ def _made(
         **columns,
         **more,
     )
+
+
+def _copy_in(servers: Sequence[SourceServer]) -> None:
+    """Insert rows by COPY: an INSERT of so many columns takes longer to put together than to do."""
+    if not servers:
+        return
+    fields = SourceServer._meta.concrete_fields
+    table = SourceServer._meta.db_table
+    columns = ", ".join(str(field.column) for field in fields)
+    into = f"COPY {table} ({columns}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(into) as copy:
+        for server in servers:
+            values = [(field, getattr(server, field.attname)) for field in fields]
+            copy.write_row([field.get_db_prep_save(held, connection) for field, held in values])
 
 
 def _moved(differing: Sequence[SourceServer]) -> list[SourceServer]:
