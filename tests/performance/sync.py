@@ -4,8 +4,8 @@ Measured in a process of its own (`_syncing`), whose peak memory is told. No ser
 so EC2 is not asked: how it is asked, in batches of 100 and once an hour, is for the tests.
 
 The loop pages through DescribeSourceServers with the clients and the concurrency of the sync.
-Each sync is compared with the loops right before and after it, and the median of these ratios is
-told, for what else the machine does comes and goes. `ok` says whether all targets are kept.
+Each sync stands between two loops, and the ratio is that of the mean sync to the mean loop, so
+that what else the machine does falls on both. `ok` says whether all targets are kept.
 """
 
 import json
