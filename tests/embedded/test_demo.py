@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from drportal.embedded.places import runtime_directory
-from tests.embedded.waiting import processes_of, until
+from tests.embedded.waiting import HEEDING_SIGINT, processes_of, until
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEED = "300"  # a DRS job of twenty minutes takes four seconds
@@ -35,6 +35,7 @@ def demo(place):
         kept = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
         process = subprocess.Popen(
             [
+                *HEEDING_SIGINT,
                 *(ROOT / "scripts" / "demo", "--port", "0", "--speed", SPEED),
                 *("--data", place / "data", *arguments),
             ],

@@ -11,7 +11,7 @@ from drportal.embedded.keeper import listen
 from drportal.embedded.places import runtime_directory
 from drportal.embedded.processes import alive
 from drportal.embedded.stack import DirectoryInUse, Stack
-from tests.embedded.waiting import processes_of, until
+from tests.embedded.waiting import HEEDING_SIGINT, processes_of, until
 
 ELSEWHERE = {
     "DATABASE_URL": "postgresql://user@database.invalid/portal",
@@ -35,7 +35,7 @@ def hold(data):
 
     def hold():
         holder = subprocess.Popen(
-            [sys.executable, "-m", "tests.embedded.holding", str(data)],
+            [*HEEDING_SIGINT, sys.executable, "-m", "tests.embedded.holding", str(data)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -5,6 +5,10 @@ from pathlib import Path
 
 from drportal.embedded.processes import alive
 
+# Put before a command that is to be interrupted: a shell lets what it starts in the background
+# ignore SIGINT, tests started so would pass that on, and their children would never end.
+HEEDING_SIGINT = ("env", "--default-signal=INT")
+
 
 def until(condition: Callable[[], object], *, within: float = 20) -> None:
     """Return once the condition holds; fail when it does not within so many seconds."""
