@@ -121,7 +121,7 @@ class Drs:
         """Every source server. An error in mid-listing raises: half a listing is none."""
         for page in self._pages("describe_source_servers", "DescribeSourceServers"):
             with self._readable("DescribeSourceServers"):
-                servers = [_source_server(item) for item in page.get("items", [])]
+                servers = [_source_server(item) for item in page["items"]]
             yield from servers
 
     @reaches_outside
@@ -136,14 +136,14 @@ class Drs:
         filters = {"fromDate": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
         found = self._pages("describe_jobs", "DescribeJobs", filters=filters)
         with self._readable("DescribeJobs"):
-            return [_job(item) for page in found for item in page.get("items", [])]
+            return [_job(item) for page in found for item in page["items"]]
 
     @reaches_outside
     def job_log(self, job_id: str) -> list[LogItem]:
         """The job's log, oldest first."""
         found = self._pages("describe_job_log_items", "DescribeJobLogItems", jobID=job_id)
         with self._readable("DescribeJobLogItems"):
-            return [_log_item(item) for page in found for item in page.get("items", [])]
+            return [_log_item(item) for page in found for item in page["items"]]
 
     @reaches_outside
     def recovery_instances(self, server_ids: Sequence[str]) -> list[RecoveryInstance]:
@@ -157,7 +157,7 @@ class Drs:
                 filters={"sourceServerIDs": wanted},
             ):
                 with self._readable("DescribeRecoveryInstances"):
-                    found += [_recovery_instance(item) for item in page.get("items", [])]
+                    found += [_recovery_instance(item) for item in page["items"]]
         return found
 
     @reaches_outside
@@ -165,7 +165,7 @@ class Drs:
         """Every recovery instance. An error in mid-listing raises: half a listing is none."""
         found = self._pages("describe_recovery_instances", "DescribeRecoveryInstances")
         with self._readable("DescribeRecoveryInstances"):
-            return [_recovery_instance(item) for page in found for item in page.get("items", [])]
+            return [_recovery_instance(item) for page in found for item in page["items"]]
 
     @reaches_outside
     def tag(self, arn: str, tags: dict[str, str]) -> None:

@@ -65,7 +65,7 @@ class Extensions:
             return [
                 Extensible(item["arn"], item.get("hostname", ""))
                 for page in found
-                for item in page.get("items", [])
+                for item in page["items"]
             ]
 
     @reaches_outside
@@ -75,7 +75,7 @@ class Extensions:
         filters = {"stagingAccountIDs": [staging_account_id]}
         found = self._pages("describe_source_servers", operation, filters=filters)
         with self._readable(operation):
-            items = [item for page in found for item in page.get("items", [])]
+            items = [item for page in found for item in page["items"]]
             return [_extended(item) for item in items if _staging_arn(item)]
 
     @reaches_outside
@@ -84,7 +84,7 @@ class Extensions:
         operation = "ListStagingAccounts"
         found = self._pages("list_staging_accounts", operation, maxResults=_ACCOUNTS_PAGE)
         with self._readable(operation):
-            return [item["accountID"] for page in found for item in page.get("accounts", [])]
+            return [item["accountID"] for page in found for item in page["accounts"]]
 
     @reaches_outside
     def extend(self, staging_arn: str, *, before: float = math.inf) -> Extended:

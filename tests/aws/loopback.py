@@ -83,13 +83,15 @@ def _handler(owner: Loopback) -> type[BaseHTTPRequestHandler]:
             if b"Action=GetCallerIdentity" in body:
                 self._send(Reply(body=_IDENTITY, headers={"Content-Type": "text/xml"}))
                 return
-            reply = owner.reply(self.path)
+            reply = owner.reply(self.path.partition("?")[0])
             if reply.hang:
                 owner.wait_for_end()
             if reply.hang or reply.drop:
                 self.close_connection = True
                 return
             self._send(reply)
+
+        do_GET = do_POST  # noqa: N815  # the name is the base class's
 
         def _send(self, reply: Reply) -> None:
             text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)

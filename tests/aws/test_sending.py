@@ -1,6 +1,7 @@
 """How often AWS is asked when it does not answer well, counted where the calls arrive."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -12,9 +13,10 @@ from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError, Failure
 from drportal.aws.scope import Account, Scope
 from drportal.aws.session import Use, client
+from drportal.aws.staging import Extensions
 from drportal.observability import correlated
 from tests.aws.loopback import DROP, HANG, Loopback, Reply, error
-from tests.worlds import EAST, HUB
+from tests.worlds import EAST, HUB, SOUTH
 
 SCOPE = Scope(Account(HUB), EAST)
 SINCE = datetime(2026, 1, 15, tzinfo=UTC)
@@ -137,17 +139,48 @@ def test_an_answer_that_cannot_be_read_is_a_failure_and_not_an_empty_list(
     loopback: Loopback, path: str, item: dict[str, str]
 ) -> None:
     loopback.says(path, Reply(body={"items": [item]}))
-    drs = Drs(SCOPE)
-    ask = {
-        "/DescribeSourceServers": lambda: list(drs.source_servers()),
-        LIST: lambda: drs.jobs_since(SINCE),
-        "/DescribeJobLogItems": lambda: drs.job_log(JOB),
-        "/DescribeRecoveryInstances": lambda: drs.recovery_instances([ONE]),
-    }[path]
-    with pytest.raises(AwsError, match="cannot be read") as raised:
-        ask()
-    assert raised.value.failure is Failure.OTHER
-    assert raised.value.context["operation"] == path[1:]
+    for ask in _listings(path):
+        with pytest.raises(AwsError, match="cannot be read") as raised:
+            ask()
+        assert raised.value.failure is Failure.OTHER
+        assert raised.value.context["operation"] == path[1:]
+
+
+def _listings(path: str) -> list[Callable[[], object]]:
+    drs, extensions = Drs(SCOPE), Extensions(SCOPE)
+    listings: dict[str, list[Callable[[], object]]] = {
+        "/DescribeSourceServers": [lambda: list(drs.source_servers())],
+        LIST: [lambda: drs.jobs_since(SINCE)],
+        "/DescribeJobLogItems": [lambda: drs.job_log(JOB)],
+        "/DescribeRecoveryInstances": [
+            lambda: drs.recovery_instances([ONE]),
+            drs.all_recovery_instances,
+        ],
+        "/ListExtensibleSourceServers": [lambda: extensions.extensible(SOUTH)],
+        "/ListStagingAccounts": [extensions.staging_accounts],
+    }
+    return listings[path]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/DescribeSourceServers",
+        LIST,
+        "/DescribeJobLogItems",
+        "/DescribeRecoveryInstances",
+        "/ListExtensibleSourceServers",
+        "/ListStagingAccounts",
+    ],
+)
+@pytest.mark.parametrize("body", [{}, {"message": "welcome"}, {"nextToken": ""}])
+def test_an_answer_without_its_list_is_a_failure_and_not_an_empty_list(
+    loopback: Loopback, path: str, body: dict[str, str]
+) -> None:
+    loopback.says(path, Reply(body=body))
+    for ask in _listings(path):
+        with pytest.raises(AwsError, match="cannot be read"):
+            ask()
 
 
 def test_every_page_is_read(loopback: Loopback) -> None:
