@@ -1,6 +1,7 @@
 """Protection's scheduled jobs."""
 
 import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from celery import shared_task
@@ -8,7 +9,7 @@ from celery import shared_task
 from drportal.actor import PORTAL, SCHEDULE
 from drportal.jobs import Job, hint
 from protection.errors import SyncAlreadyRunning
-from protection.models import ProtectionGroup
+from protection.models import ProtectionGroup, SyncRun
 from protection.services import (
     instances,
     inventory,
@@ -25,10 +26,7 @@ logger = logging.getLogger(__name__)
 @shared_task(base=Job, name="protection.sync_inventory")
 def sync_inventory(**_: object) -> None:
     """List the source servers of every account and Region."""
-    try:
-        inventory.sync(actor=SCHEDULE)
-    except SyncAlreadyRunning as running:
-        logger.info("%s", running.detail)
+    _unless_running(inventory.sync)
 
 
 @shared_task(base=Job, name="protection.apply_launch_settings")
@@ -61,28 +59,19 @@ def check_all_launch_drift(**_: object) -> None:
 @shared_task(base=Job, name="protection.sync_staging")
 def sync_staging(**_: object) -> None:
     """Extend what may be extended from the staging accounts of every target."""
-    try:
-        staging_sync.sync(actor=SCHEDULE)
-    except SyncAlreadyRunning as running:
-        logger.info("%s", running.detail)
+    _unless_running(staging_sync.sync)
 
 
 @shared_task(base=Job, name="protection.sync_recovery_instances")
 def sync_recovery_instances(**_: object) -> None:
     """List the recovery instances of every account and Region."""
-    try:
-        instances.sync(actor=SCHEDULE)
-    except SyncAlreadyRunning as running:
-        logger.info("%s", running.detail)
+    _unless_running(instances.sync)
 
 
 @shared_task(base=Job, name="protection.sync_tags")
 def sync_tags(**_: object) -> None:
     """Bring the tags of EC2 instances to their source servers."""
-    try:
-        tag_sync.sync(actor=SCHEDULE)
-    except SyncAlreadyRunning as running:
-        logger.info("%s", running.detail)
+    _unless_running(tag_sync.sync)
 
 
 @shared_task(base=Job, name="protection.validate_account")
@@ -97,3 +86,11 @@ def validate_unattended(**_: object) -> None:
     validation.give_up_dead()
     for pk in validation.unattended():
         hint("protection.validate_account", validation_id=str(pk))
+
+
+def _unless_running(sync: Callable[..., SyncRun]) -> None:
+    """One run of a sync at a time: while one is alive, another is not due."""
+    try:
+        sync(actor=SCHEDULE)
+    except SyncAlreadyRunning as running:
+        logger.info("%s", running.detail)

@@ -7,15 +7,13 @@ answers is optional (botocore model).
 import math
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages, sent_before, translated
+from drportal.aws.session import Use, client, listed, readable, sent_before, translated
 from drportal.transactions import reaches_outside
 
 _FILTER_BATCH = 200  # sourceServerIDs and recoveryInstanceIDs filters (botocore model)
@@ -119,10 +117,10 @@ class Drs:
     @reaches_outside
     def source_servers(self) -> Iterator[SourceServer]:
         """Every source server. An error in mid-listing raises: half a listing is none."""
-        for page in self._pages("describe_source_servers", "DescribeSourceServers"):
-            with self._readable("DescribeSourceServers"):
-                servers = [_source_server(item) for item in page["items"]]
-            yield from servers
+        operation = "DescribeSourceServers"
+        with readable(operation, self.scope):
+            for item in self._listed("describe_source_servers", operation):
+                yield _source_server(item)
 
     @reaches_outside
     def must_be_initialized(self) -> None:
@@ -134,38 +132,36 @@ class Drs:
     def jobs_since(self, since: datetime) -> list[Job]:
         """The jobs created at or after `since`, newest first, whoever started them."""
         filters = {"fromDate": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
-        found = self._pages("describe_jobs", "DescribeJobs", filters=filters)
-        with self._readable("DescribeJobs"):
-            return [_job(item) for page in found for item in page["items"]]
+        found = self._listed("describe_jobs", "DescribeJobs", filters=filters)
+        with readable("DescribeJobs", self.scope):
+            return [_job(item) for item in found]
 
     @reaches_outside
     def job_log(self, job_id: str) -> list[LogItem]:
         """The job's log, oldest first."""
-        found = self._pages("describe_job_log_items", "DescribeJobLogItems", jobID=job_id)
-        with self._readable("DescribeJobLogItems"):
-            return [_log_item(item) for page in found for item in page["items"]]
+        found = self._listed("describe_job_log_items", "DescribeJobLogItems", jobID=job_id)
+        with readable("DescribeJobLogItems", self.scope):
+            return [_log_item(item) for item in found]
 
     @reaches_outside
     def recovery_instances(self, server_ids: Sequence[str]) -> list[RecoveryInstance]:
         """The recovery instances of `server_ids`."""
-        found = []
+        found: list[RecoveryInstance] = []
         for start in range(0, len(server_ids), _FILTER_BATCH):
             wanted = list(server_ids[start : start + _FILTER_BATCH])
-            for page in self._pages(
-                "describe_recovery_instances",
-                "DescribeRecoveryInstances",
-                filters={"sourceServerIDs": wanted},
-            ):
-                with self._readable("DescribeRecoveryInstances"):
-                    found += [_recovery_instance(item) for item in page["items"]]
+            found += self._instances(filters={"sourceServerIDs": wanted})
         return found
 
     @reaches_outside
     def all_recovery_instances(self) -> list[RecoveryInstance]:
         """Every recovery instance. An error in mid-listing raises: half a listing is none."""
-        found = self._pages("describe_recovery_instances", "DescribeRecoveryInstances")
-        with self._readable("DescribeRecoveryInstances"):
-            return [_recovery_instance(item) for page in found for item in page["items"]]
+        return self._instances()
+
+    def _instances(self, **arguments: Any) -> list[RecoveryInstance]:
+        operation = "DescribeRecoveryInstances"
+        found = self._listed("describe_recovery_instances", operation, **arguments)
+        with readable(operation, self.scope):
+            return [_recovery_instance(item) for item in found]
 
     @reaches_outside
     def tag(self, arn: str, tags: dict[str, str]) -> None:
@@ -195,24 +191,12 @@ class Drs:
                 isDrill=drill,
                 sourceServers=[{"sourceServerID": server_id} for server_id in server_ids],
             )
-        with self._readable("StartRecovery"):
+        with readable("StartRecovery", self.scope):
             return _job(answer["job"])
 
-    @contextmanager
-    def _readable(self, operation: str) -> Iterator[None]:
-        """An answer that lacks what it must have, or holds what is no time, is a failure too: of
-        OTHER sort, so that nobody takes it for "there is none", or for "it was not done".
-        """
-        try:
-            yield
-        except (KeyError, ValueError) as error:
-            call = Call(operation, self.scope.account_id, self.scope.region)
-            message = f"the answer cannot be read: {error!r}"
-            raise AwsError(Failure.OTHER, message, call=call) from error
-
-    def _pages(self, method: str, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    def _listed(self, method: str, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         reader = client("drs", Use.READ, self.scope)
-        return pages(reader, method, operation=operation, scope=self.scope, **arguments)
+        return listed(reader, method, "items", operation=operation, scope=self.scope, **arguments)
 
 
 def _source_server(item: dict[str, Any]) -> SourceServer:

@@ -13,7 +13,7 @@ from django.conf import settings
 from drportal.aws.boto import session
 from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.scope import Account, Scope
-from drportal.aws.session import Use, client, pages, translated
+from drportal.aws.session import Use, client, listed, readable, translated
 
 Item = dict[str, Any]
 
@@ -173,8 +173,9 @@ class DynamoTables:
         requests += [{"DeleteRequest": {"Key": {table.key: {"S": key}}}} for key in deletes]
         with translated("BatchWriteItem", self._scope):
             answer = self._writes().batch_write_item(RequestItems={table.name: requests})
-        undone = answer.get("UnprocessedItems", {}).get(table.name, [])
-        return frozenset(_key_of_request(request, table.key) for request in undone)
+        with readable("BatchWriteItem", self._scope):
+            undone = answer["UnprocessedItems"].get(table.name, [])
+            return frozenset(_key_of_request(request, table.key) for request in undone)
 
     def item(self, table: Table, key: str) -> Item | None:
         """The item with this key as it is now, or None."""
@@ -186,15 +187,16 @@ class DynamoTables:
 
     def items(self, table: Table) -> Iterator[Item]:
         """Every item of the table, page by page, each as it was when its page was read."""
-        for page in pages(
+        found = listed(
             self._reads(),
             "scan",
+            "Items",
             operation="Scan",
             scope=self._scope,
             TableName=table.name,
             ConsistentRead=True,
-        ):
-            yield from map(_deserialized, page["Items"])
+        )
+        return map(_deserialized, found)
 
     def _described(self, name: str) -> dict[str, Any] | None:
         try:

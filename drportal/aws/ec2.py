@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages
+from drportal.aws.session import Use, client, listed, readable
 from drportal.transactions import reaches_outside
 
 _BATCH = 100
@@ -47,14 +47,16 @@ class Ec2:
         found: dict[str, Instance] = {}
         for start in range(0, len(instance_ids), _BATCH):
             wanted = list(instance_ids[start : start + _BATCH])
-            for page in pages(
+            reservations = listed(
                 reader,
                 "describe_instances",
+                "Reservations",
                 operation="DescribeInstances",
                 scope=self.scope,
                 Filters=[{"Name": "instance-id", "Values": wanted}],
-            ):
-                for reservation in page.get("Reservations", []):
+            )
+            with readable("DescribeInstances", self.scope):
+                for reservation in reservations:
                     found |= {
                         item["InstanceId"]: _instance(item) for item in reservation["Instances"]
                     }

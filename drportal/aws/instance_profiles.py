@@ -5,7 +5,7 @@ from typing import Any
 
 from drportal.aws.errors import AwsError, Failure
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages, translated
+from drportal.aws.session import Use, client, listed, readable, translated
 from drportal.transactions import reaches_outside
 
 
@@ -27,17 +27,16 @@ class InstanceProfiles:
     def all(self) -> list[InstanceProfile]:
         """Every instance profile, by name."""
         reader = client("iam", Use.READ, self.scope)
-        found = [
-            _profile(item)
-            for page in pages(
-                reader,
-                "list_instance_profiles",
-                operation="ListInstanceProfiles",
-                scope=self.scope,
-            )
-            for item in page.get("InstanceProfiles", [])
-        ]
-        return sorted(found, key=lambda profile: profile.name)
+        operation = "ListInstanceProfiles"
+        found = listed(
+            reader,
+            "list_instance_profiles",
+            "InstanceProfiles",
+            operation=operation,
+            scope=self.scope,
+        )
+        with readable(operation, self.scope):
+            return sorted(map(_profile, found), key=lambda profile: profile.name)
 
     @reaches_outside
     def named(self, name: str) -> InstanceProfile | None:
@@ -51,7 +50,8 @@ class InstanceProfiles:
             if error.failure == Failure.NOT_FOUND:
                 return None
             raise
-        return _profile(answer["InstanceProfile"])
+        with readable("GetInstanceProfile", self.scope):
+            return _profile(answer["InstanceProfile"])
 
 
 def _profile(item: dict[str, Any]) -> InstanceProfile:

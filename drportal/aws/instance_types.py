@@ -1,11 +1,14 @@
 """Instance types, and where each can be had."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages
+from drportal.aws.session import Use, client, listed, readable
 from drportal.transactions import reaches_outside
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,8 @@ class InstanceTypes:
     @reaches_outside
     def all(self) -> list[InstanceType]:
         """Every type of the Region, bare metal too, by name. About ten pages."""
-        return sorted(
-            (_instance_type(item) for item in self._items("describe_instance_types")),
-            key=lambda found: found.name,
-        )
+        found = self._items("describe_instance_types", _instance_type)
+        return sorted(found, key=lambda each: each.name)
 
     @reaches_outside
     def offered(self, zone: str = "") -> frozenset[str]:
@@ -39,8 +40,7 @@ class InstanceTypes:
         where: dict[str, Any] = {"LocationType": "availability-zone" if zone else "region"}
         if zone:
             where["Filters"] = [{"Name": "location", "Values": [zone]}]
-        found = self._items("describe_instance_type_offerings", **where)
-        return frozenset(item["InstanceType"] for item in found)
+        return frozenset(self._items("describe_instance_type_offerings", _name, **where))
 
     @reaches_outside
     def is_offered(self, name: str, zone: str = "") -> bool:
@@ -48,24 +48,31 @@ class InstanceTypes:
         filters = [{"Name": "instance-type", "Values": [name]}]
         if zone:
             filters.append({"Name": "location", "Values": [zone]})
-        found = self._items(
+        return name in self._items(
             "describe_instance_type_offerings",
+            _name,
             LocationType="availability-zone" if zone else "region",
             Filters=filters,
         )
-        return any(item["InstanceType"] == name for item in found)
 
-    def _items(self, method: str, **arguments: Any) -> list[dict[str, Any]]:
+    def _items(
+        self, method: str, read: Callable[[dict[str, Any]], _T], **arguments: Any
+    ) -> list[_T]:
         operation, member = _ANSWERS[method]
         reader = client("ec2", Use.READ, self.scope)
-        found = pages(reader, method, operation=operation, scope=self.scope, **arguments)
-        return [item for page in found for item in page.get(member, [])]
+        found = listed(reader, method, member, operation=operation, scope=self.scope, **arguments)
+        with readable(operation, self.scope):
+            return [read(item) for item in found]
 
 
 _ANSWERS = {
     "describe_instance_types": ("DescribeInstanceTypes", "InstanceTypes"),
     "describe_instance_type_offerings": ("DescribeInstanceTypeOfferings", "InstanceTypeOfferings"),
 }
+
+
+def _name(item: dict[str, Any]) -> str:
+    return str(item["InstanceType"])
 
 
 def _instance_type(item: dict[str, Any]) -> InstanceType:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, translated
+from drportal.aws.session import Use, client, readable, translated
 from drportal.transactions import reaches_outside
 
 
@@ -23,10 +22,6 @@ def key_of(scope: Scope, key_id: str) -> Key:
     operation = "DescribeKey"
     with translated(operation, scope):
         answer = client("kms", Use.READ, scope).describe_key(KeyId=key_id)
-    try:
+    with readable(operation, scope):
         told = answer["KeyMetadata"]
         return Key(told["Arn"], told["KeyManager"] == "CUSTOMER", told["KeyState"] == "Enabled")
-    except KeyError as error:
-        call = Call(operation, scope.account_id, scope.region)
-        message = f"the answer cannot be read: {error!r}"
-        raise AwsError(Failure.OTHER, message, call=call) from error

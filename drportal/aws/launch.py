@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, translated
+from drportal.aws.session import Use, client, readable, translated
 from drportal.transactions import reaches_outside
 
 
@@ -52,13 +51,9 @@ class LaunchConfigurations:
 
     def _configuration(self, operation: str, answer: dict[str, Any]) -> LaunchConfiguration:
         members = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
-        try:
+        with readable(operation, self.scope):
             return LaunchConfiguration(
                 server_id=members["sourceServerID"],
                 template_id=members["ec2LaunchTemplateID"],
                 members=members,
             )
-        except KeyError as error:
-            call = Call(operation, self.scope.account_id, self.scope.region)
-            message = f"the answer cannot be read: it has no {error}"
-            raise AwsError(Failure.OTHER, message, call=call) from error

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from drportal.aws.network import tag_pairs
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages
+from drportal.aws.session import Use, client, listed, readable
 from drportal.transactions import reaches_outside
 
 
@@ -28,15 +28,17 @@ class LaunchTargets:
     @reaches_outside
     def named(self, instance_id: str) -> LaunchTarget | None:
         """The instance of this id, or None if EC2 knows none."""
-        found = pages(
+        operation = "DescribeInstances"
+        found = listed(
             client("ec2", Use.READ, self.scope),
             "describe_instances",
-            operation="DescribeInstances",
+            "Reservations",
+            operation=operation,
             scope=self.scope,
             Filters=[{"Name": "instance-id", "Values": [instance_id]}],
         )
-        for page in found:
-            for reservation in page.get("Reservations", []):
+        with readable(operation, self.scope):
+            for reservation in found:
                 for item in reservation["Instances"]:
                     return LaunchTarget(
                         instance_id=item["InstanceId"],

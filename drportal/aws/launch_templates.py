@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages, translated
+from drportal.aws.session import Use, client, listed, readable, translated, unreadable
 from drportal.transactions import reaches_outside
 
 _LONGEST_DESCRIPTION = 255
@@ -31,18 +30,19 @@ class LaunchTemplates:
     def default(self, template_id: str) -> TemplateVersion:
         """The default version, which is the one that DRS launches with."""
         operation = "DescribeLaunchTemplateVersions"
-        found = pages(
+        found = listed(
             client("ec2", Use.READ, self.scope),
             "describe_launch_template_versions",
+            "LaunchTemplateVersions",
             operation=operation,
             scope=self.scope,
             LaunchTemplateId=template_id,
             Versions=["$Default"],
         )
-        for page in found:
-            for item in page.get("LaunchTemplateVersions", []):
+        with readable(operation, self.scope):
+            for item in found:
                 return _version(item)
-        raise self._unreadable(operation, f"it names no default version of {template_id}")
+        raise unreadable(operation, self.scope, f"no default version of {template_id}")
 
     @reaches_outside
     def make_version(
@@ -71,10 +71,8 @@ class LaunchTemplates:
                 VersionDescription=description[:_LONGEST_DESCRIPTION],
                 **arguments,
             )
-        number: int | None = answer.get("LaunchTemplateVersion", {}).get("VersionNumber")
-        if number is None:
-            raise self._unreadable(operation, "it names no version")
-        return number
+        with readable(operation, self.scope):
+            return int(answer["LaunchTemplateVersion"]["VersionNumber"])
 
     @reaches_outside
     def make_default(self, template_id: str, number: int) -> None:
@@ -83,10 +81,6 @@ class LaunchTemplates:
             client("ec2", Use.WRITE, self.scope).modify_launch_template(
                 LaunchTemplateId=template_id, DefaultVersion=str(number)
             )
-
-    def _unreadable(self, operation: str, why: str) -> AwsError:
-        call = Call(operation, self.scope.account_id, self.scope.region)
-        return AwsError(Failure.OTHER, f"the answer cannot be read: {why}", call=call)
 
 
 def _version(item: dict[str, Any]) -> TemplateVersion:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages
+from drportal.aws.session import Use, client, listed, readable
 from drportal.transactions import reaches_outside
 
 MANAGED_TAG = "AWSElasticDisasterRecoveryManaged"
@@ -70,7 +70,8 @@ class Network:
         """
         filters = [{"Name": "subnet-id", "Values": list(subnet_ids)}] if subnet_ids else []
         found = self._all("describe_subnets", "DescribeSubnets", "Subnets", filters)
-        return sorted(map(_subnet, found), key=lambda subnet: subnet.subnet_id)
+        with readable("DescribeSubnets", self.scope):
+            return sorted(map(_subnet, found), key=lambda subnet: subnet.subnet_id)
 
     @reaches_outside
     def security_groups(
@@ -82,7 +83,8 @@ class Network:
         found = self._all(
             "describe_security_groups", "DescribeSecurityGroups", "SecurityGroups", filters
         )
-        return sorted(map(_security_group, found), key=lambda group: group.group_id)
+        with readable("DescribeSecurityGroups", self.scope):
+            return sorted(map(_security_group, found), key=lambda group: group.group_id)
 
     @reaches_outside
     def addresses_in_use(self, subnet_id: str, ip: str) -> list[AddressHolder]:
@@ -97,7 +99,8 @@ class Network:
             "NetworkInterfaces",
             filters,
         )
-        return [self._holder(item) for item in found]
+        with readable("DescribeNetworkInterfaces", self.scope):
+            return [self._holder(item) for item in found]
 
     def _holder(self, item: dict[str, Any]) -> AddressHolder:
         instance_id = item.get("Attachment", {}).get("InstanceId", "")
@@ -120,8 +123,9 @@ class Network:
         self, method: str, operation: str, member: str, filters: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
         reader = client("ec2", Use.READ, self.scope)
-        found = pages(reader, method, operation=operation, scope=self.scope, Filters=filters)
-        return [item for page in found for item in page.get(member, [])]
+        return list(
+            listed(reader, method, member, operation=operation, scope=self.scope, Filters=filters)
+        )
 
 
 def _subnet(item: dict[str, Any]) -> Subnet:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from drportal.aws.errors import AwsError, Call, Failure
+from drportal.aws.errors import AwsError
 from drportal.aws.limits import DOCUMENTED, QuotaCode
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages
+from drportal.aws.session import Use, client, listed, readable
 from drportal.transactions import reaches_outside
 
 _SERVICE_CODE = "drs"
@@ -55,21 +55,20 @@ def documented_quotas(problem: str) -> DrsQuotas:
 
 
 def _told(scope: Scope) -> Iterator[tuple[str, int]]:
-    found = pages(
+    operation = "ListServiceQuotas"
+    found = listed(
         client("service-quotas", Use.READ, scope),
         "list_service_quotas",
-        operation="ListServiceQuotas",
+        "Quotas",
+        operation=operation,
         scope=scope,
         ServiceCode=_SERVICE_CODE,
     )
-    for page in found:
-        try:
-            values = [(item["QuotaCode"], _value(item)) for item in page.get("Quotas", [])]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            call = Call("ListServiceQuotas", scope.account_id, scope.region)
-            message = f"the answer cannot be read: {error!r}"
-            raise AwsError(Failure.OTHER, message, call=call) from error
-        yield from ((code, value) for code, value in values if value is not None)
+    with readable(operation, scope):
+        for item in found:
+            code, value = item["QuotaCode"], _value(item)
+            if value is not None:
+                yield code, value
 
 
 def _value(item: dict[str, Any]) -> int | None:

@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 from django.conf import settings
 
 from drportal.aws.boto import session
-from drportal.aws.errors import Call, NotSentInTime, translate
+from drportal.aws.errors import AwsError, Call, Failure, NotSentInTime, translate
 from drportal.aws.roles import Credentials, credentials_for
 from drportal.aws.scope import Scope
 
@@ -122,6 +122,8 @@ def translated(operation: str, scope: Scope) -> Iterator[None]:
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         call = Call(operation=operation, account_id=scope.account_id, region=scope.region)
         raise translate(error, call=call) from error
+    except KeyError as error:  # from boto's parser, when the answer is not the operation's at all
+        raise unreadable(operation, scope, repr(error)) from error
 
 
 def pages(
@@ -130,3 +132,35 @@ def pages(
     """Every page of a client's listing, in AWS's order. A page that fails raises AwsError."""
     with translated(operation, scope):
         yield from made.get_paginator(method).paginate(**arguments)
+
+
+def listed(
+    made: Any, method: str, member: str, *, operation: str, scope: Scope, **arguments: Any
+) -> Iterator[dict[str, Any]]:
+    """Every item of a client's listing, page by page, in AWS's order.
+
+    A page that fails raises AwsError, and so does one without the `member` that holds the items:
+    AWS sends an empty list where there is none, so that page did not come from there as it is.
+    """
+    for page in pages(made, method, operation=operation, scope=scope, **arguments):
+        with readable(operation, scope):
+            found = page[member]
+        yield from found
+
+
+@contextmanager
+def readable(operation: str, scope: Scope) -> Iterator[None]:
+    """Turn an answer that lacks what it must have, or holds what cannot be, into an AwsError.
+
+    It is of OTHER sort, so that nobody takes it for "there is none", or for "it was not done".
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise unreadable(operation, scope, repr(error)) from error
+
+
+def unreadable(operation: str, scope: Scope, why: str) -> AwsError:
+    """What to raise about an answer that makes no sense."""
+    call = Call(operation=operation, account_id=scope.account_id, region=scope.region)
+    return AwsError(Failure.OTHER, f"the answer cannot be read: {why}", call=call)

@@ -2,13 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.scope import Scope
-from drportal.aws.session import Use, client, pages, sent_before, translated
+from drportal.aws.session import Use, client, listed, readable, sent_before, translated
 from drportal.transactions import reaches_outside
 
 _PAGE = 300  # the most that ListExtensibleSourceServers answers at once (botocore model)
@@ -59,32 +57,33 @@ class Extensions:
         DRS needs the role DRSStagingAccountRole_{target} in the staging account for it.
         """
         operation = "ListExtensibleSourceServers"
-        arguments = {"stagingAccountID": staging_account_id, "maxResults": _PAGE}
-        found = self._pages("list_extensible_source_servers", operation, **arguments)
-        with self._readable(operation):
-            return [
-                Extensible(item["arn"], item.get("hostname", ""))
-                for page in found
-                for item in page["items"]
-            ]
+        found = self._listed(
+            "list_extensible_source_servers",
+            operation,
+            stagingAccountID=staging_account_id,
+            maxResults=_PAGE,
+        )
+        with readable(operation, self.scope):
+            return [Extensible(item["arn"], item.get("hostname", "")) for item in found]
 
     @reaches_outside
     def extended(self, staging_account_id: str) -> list[Extended]:
         """The servers here that stand for servers of the staging account."""
         operation = "DescribeSourceServers"
         filters = {"stagingAccountIDs": [staging_account_id]}
-        found = self._pages("describe_source_servers", operation, filters=filters)
-        with self._readable(operation):
-            items = [item for page in found for item in page["items"]]
-            return [_extended(item) for item in items if _staging_arn(item)]
+        found = self._listed("describe_source_servers", operation, filters=filters)
+        with readable(operation, self.scope):
+            return [_extended(item) for item in found if _staging_arn(item)]
 
     @reaches_outside
     def staging_accounts(self) -> list[str]:
         """The accounts that the extended servers here come from."""
         operation = "ListStagingAccounts"
-        found = self._pages("list_staging_accounts", operation, maxResults=_ACCOUNTS_PAGE)
-        with self._readable(operation):
-            return [item["accountID"] for page in found for item in page["accounts"]]
+        found = self._listed(
+            "list_staging_accounts", operation, "accounts", maxResults=_ACCOUNTS_PAGE
+        )
+        with readable(operation, self.scope):
+            return [item["accountID"] for item in found]
 
     @reaches_outside
     def extend(self, staging_arn: str, *, before: float = math.inf) -> Extended:
@@ -99,19 +98,14 @@ class Extensions:
             answer = client("drs", Use.WRITE_ONCE, self.scope).create_extended_source_server(
                 sourceServerArn=staging_arn
             )
-        with self._readable(operation):
+        with readable(operation, self.scope):
             return _extended(answer["sourceServer"])
 
-    @contextmanager
-    def _readable(self, operation: str) -> Iterator[None]:
-        try:
-            yield
-        except (KeyError, ValueError) as error:
-            raise _unreadable(operation, self.scope, error) from error
-
-    def _pages(self, method: str, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    def _listed(
+        self, method: str, operation: str, member: str = "items", **arguments: Any
+    ) -> Iterator[dict[str, Any]]:
         reader = client("drs", Use.READ, self.scope)
-        return pages(reader, method, operation=operation, scope=self.scope, **arguments)
+        return listed(reader, method, member, operation=operation, scope=self.scope, **arguments)
 
 
 @reaches_outside
@@ -124,15 +118,8 @@ def encryption_of(scope: Scope, server_id: str) -> Encryption:
     with translated(operation, scope):
         reader = client("drs", Use.READ, scope)
         answer = reader.get_replication_configuration(sourceServerID=server_id)
-    try:
+    with readable(operation, scope):
         return Encryption(answer["ebsEncryption"], answer.get("ebsEncryptionKeyArn", ""))
-    except KeyError as error:
-        raise _unreadable(operation, scope, error) from error
-
-
-def _unreadable(operation: str, scope: Scope, error: Exception) -> AwsError:
-    call = Call(operation, scope.account_id, scope.region)
-    return AwsError(Failure.OTHER, f"the answer cannot be read: {error!r}", call=call)
 
 
 def _staging_arn(item: dict[str, Any]) -> str:

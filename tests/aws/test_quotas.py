@@ -86,7 +86,7 @@ def test_nobody_asked_is_said(aws) -> None:
 
 def _answer(monkeypatch, *quotas: object) -> None:
     monkeypatch.setattr(
-        "drportal.aws.quotas.pages", lambda *_, **__: iter([{"Quotas": list(quotas)}])
+        "drportal.aws.session.pages", lambda *_, **__: iter([{"Quotas": list(quotas)}])
     )
 
 

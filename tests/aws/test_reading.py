@@ -128,7 +128,7 @@ def test_jobs_since_leaves_out_older_ones_newest_first(aws) -> None:
     assert drs.jobs_since(middle + timedelta(days=1)) == []
 
 
-def _recorded(monkeypatch, name: str, page: dict[str, Any]) -> list[dict[str, Any]]:
+def _recorded(monkeypatch, page: dict[str, Any]) -> list[dict[str, Any]]:
     """What is asked page by page, in the place of AWS."""
     asked: list[dict[str, Any]] = []
 
@@ -136,7 +136,7 @@ def _recorded(monkeypatch, name: str, page: dict[str, Any]) -> list[dict[str, An
         asked.append({"method": method, **arguments})
         return [page]
 
-    monkeypatch.setattr(f"drportal.aws.{name}.pages", pages)
+    monkeypatch.setattr("drportal.aws.session.pages", pages)
     return asked
 
 
@@ -145,7 +145,7 @@ def test_recovery_instances_are_asked_in_batches(
     aws, monkeypatch, count: int, batches: list[int]
 ) -> None:
     world_of([])
-    asked = _recorded(monkeypatch, "drs", {"items": [{"recoveryInstanceID": "i-1"}]})
+    asked = _recorded(monkeypatch, {"items": [{"recoveryInstanceID": "i-1"}]})
     wanted = [f"s-{number:017x}" for number in range(count)]
     found = Drs(SCOPE).recovery_instances(wanted)
     sent = [each["filters"]["sourceServerIDs"] for each in asked]
@@ -160,7 +160,7 @@ def test_recovery_instances_are_asked_in_batches(
 @pytest.mark.parametrize(("count", "batches"), [(0, []), (100, [100]), (250, [100, 100, 50])])
 def test_instances_are_asked_in_batches(aws, monkeypatch, count: int, batches: list[int]) -> None:
     world_of([])
-    asked = _recorded(monkeypatch, "ec2", {})
+    asked = _recorded(monkeypatch, {"Reservations": []})
     wanted = [f"i-{number:017x}" for number in range(count)]
     assert Ec2(SCOPE).instances(wanted) == {}
     sent = [each["Filters"][0]["Values"] for each in asked]
@@ -189,7 +189,7 @@ def test_instances_that_are_gone_are_left_out(aws) -> None:
 
 def test_an_instance_that_has_nothing_yet_has_nothing(aws, monkeypatch) -> None:
     world_of([])
-    _recorded(monkeypatch, "ec2", {"Reservations": [{"Instances": [{"InstanceId": "i-1"}]}]})
+    _recorded(monkeypatch, {"Reservations": [{"Instances": [{"InstanceId": "i-1"}]}]})
     [instance] = Ec2(SCOPE).instances(["i-1"]).values()
     assert (instance.state, instance.private_ip, instance.launched_at) == ("", "", None)
 

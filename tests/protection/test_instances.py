@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from drportal.actor import PORTAL
-from drportal.aws import drs
+from drportal.aws import session
 from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError, Call, Failure
 from drportal.mirror.models import OutboxEntry
@@ -136,12 +136,12 @@ def test_half_a_listing_is_none(targets, monkeypatch):
     sync()
     before = stored()
 
-    def half(self, method, operation, **_):
+    def half(made, method, *, operation, scope, **_):
         yield {"items": []}
-        call = Call(operation, self.scope.account_id, self.scope.region)
+        call = Call(operation, scope.account_id, scope.region)
         raise AwsError(Failure.THROTTLED, "Rate exceeded", call=call)
 
-    monkeypatch.setattr(drs.Drs, "_pages", half)
+    monkeypatch.setattr(session, "pages", half)
     assert sync().state == SyncState.FAILED
     assert stored() == before
     assert row().instance_count == 2

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from drportal.actor import PORTAL
-from drportal.aws import drs
+from drportal.aws import session
 from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.roles import forget_sessions
@@ -127,16 +127,25 @@ def test_a_region_that_fails_keeps_everything_and_says_why(sync, kind, fault, mo
 
 def test_half_of_the_pages_are_none(sync, monkeypatch):
     before = everything()
-    whole = drs.Drs._pages
+    whole = session.pages
 
-    def half(self, method, operation, **arguments):
-        for page in whole(self, method, operation, **arguments):
-            yield {"items": page.get("items", [])[:1]}
-            call = Call(operation, self.scope.account_id, self.scope.region)
+    def half(made, method, *, operation, scope, **arguments):
+        for page in whole(made, method, operation=operation, scope=scope, **arguments):
+            yield {"items": page["items"][:1]}
+            call = Call(operation, scope.account_id, scope.region)
             raise AwsError(Failure.CONNECTION_LOST, "broke off", call=call)
 
-    monkeypatch.setattr(drs.Drs, "_pages", half)
+    monkeypatch.setattr(session, "pages", half)
     assert sync().state == SyncState.FAILED
+    assert everything() == before
+
+
+def test_an_answer_without_its_list_is_no_empty_list(sync, monkeypatch):
+    before = everything()
+    monkeypatch.setattr(session, "pages", lambda *_, **__: iter([{"message": "welcome"}]))
+    run = sync()
+    assert run.state == SyncState.FAILED
+    assert "cannot be read" in str(run.problems)
     assert everything() == before
 
 
