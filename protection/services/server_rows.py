@@ -7,11 +7,13 @@ transaction: a statement for each of many Regions would cost more than listing t
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from drportal.mirror.services import mark
 from protection.models import AccountRegion, GroupMember, LaunchSettings, SourceServer
@@ -81,7 +83,7 @@ class Pending:
     servers that are new, or come from another instance than before.
     """
 
-    new: list[SourceServer] = field(default_factory=list)
+    new: list[Columns] = field(default_factory=list)
     differing: list[SourceServer] = field(default_factory=list)
     gone: list[UUID] = field(default_factory=list)
     regions: list[AccountRegion] = field(default_factory=list)
@@ -95,7 +97,7 @@ class Pending:
         for server_id, (columns, print_) in listed.differing.items():
             stored = known.get(server_id)
             if stored is None:
-                self.new.append(_made(row, server_id, columns, print_))
+                self.new.append(_filed(row, server_id, columns, print_) | {"id": uuid4()})
             else:
                 self.differ(row, server_id, columns, stored.pk, print_=print_)
         self.gone += [each.pk for server_id, each in known.items() if server_id not in listed.ids]
@@ -104,7 +106,7 @@ class Pending:
         self, row: AccountRegion, server_id: str, columns: Columns, pk: UUID, *, print_: str
     ) -> None:
         """Note that a stored server differs."""
-        self.differing.append(_made(row, server_id, columns, print_, pk=pk))
+        self.differing.append(SourceServer(pk=pk, **_filed(row, server_id, columns, print_)))
 
     def write_if_many(self) -> None:
         """Write, once there is enough to be worth a transaction."""
@@ -120,9 +122,9 @@ class Pending:
 
     def _write(self) -> None:
         now = timezone.now()
-        for server in (*self.new, *self.differing):
+        for server in self.differing:
             server.changed_at = now
-        _copy_in(self.new)
+        _copy_in(self.new, now)
         moved = _moved(self.differing)
         if self.differing:
             SourceServer.objects.bulk_create(
@@ -134,13 +136,15 @@ class Pending:
             )
             SourceServer.objects.filter(pk__in=[each.pk for each in moved]).update(**_NOTHING_TOLD)
         removed = _remove(self.gone)
-        written = (server.pk for server in (*self.new, *self.differing))
-        mark("SourceServerInventory", *written, *removed)
+        new = [columns["id"] for columns in self.new]
+        changed = [server.pk for server in self.differing]
+        mark("SourceServerInventory", *new, *changed, *removed)
         self._write_regions()
         self.added += len(self.new)
         self.changed += len(self.differing)
         self.removed += len(removed)
-        self.news |= {(each.account_id, each.region) for each in (*self.new, *moved)}
+        self.news |= {(columns["account_id"], columns["region"]) for columns in self.new}
+        self.news |= {(server.account_id, server.region) for server in moved}
 
     def _write_regions(self) -> None:
         columns = ["status", "message", "server_count", "listed_at", "checked_at", "changed_at"]
@@ -148,31 +152,35 @@ class Pending:
         mark("RegionStatus", *(row.pk for row in self.regions))
 
 
-def _made(
-    row: AccountRegion, server_id: str, columns: Columns, print_: str, **more: Any
-) -> SourceServer:
-    return SourceServer(
-        account_id=row.account_id,
-        region=row.region,
-        server_id=server_id,
-        fingerprint=print_,
+def _filed(row: AccountRegion, server_id: str, columns: Columns, print_: str) -> Columns:
+    """The columns of a server that is listed in the account and Region of `row`."""
+    return {
+        "account_id": row.account_id,
+        "region": row.region,
+        "server_id": server_id,
+        "fingerprint": print_,
         **columns,
-        **more,
-    )
+    }
 
 
-def _copy_in(servers: Sequence[SourceServer]) -> None:
-    """Insert rows by COPY: an INSERT of so many columns takes longer to put together than to do."""
+def _copy_in(servers: Sequence[Columns], now: datetime) -> None:
+    """Insert rows by COPY, without a model for each: models and INSERTs of so many columns take
+    longer to put together than all else that a first listing needs.
+    """
     if not servers:
         return
     fields = SourceServer._meta.concrete_fields
     table = SourceServer._meta.db_table
-    columns = ", ".join(str(field.column) for field in fields)
-    into = f"COPY {table} ({columns}) FROM STDIN"
+    into = f"COPY {table} ({', '.join(str(field.column) for field in fields)}) FROM STDIN"
+    otherwise = {field.attname: field.get_default() for field in fields}
+    otherwise |= {"first_seen_at": now, "changed_at": now}
+    # What else there is are plain values, which psycopg sends as they are.
+    json = [field.attname for field in fields if isinstance(field, models.JSONField)]
     with connection.cursor() as cursor, cursor.copy(into) as copy:
         for server in servers:
-            values = [(field, getattr(server, field.attname)) for field in fields]
-            copy.write_row([field.get_db_prep_save(held, connection) for field, held in values])
+            row = otherwise | server
+            row |= {name: Jsonb(row[name]) for name in json if row[name] is not None}
+            copy.write_row(list(row.values()))
 
 
 def _moved(differing: Sequence[SourceServer]) -> list[SourceServer]:

@@ -146,7 +146,7 @@ def figure(value: float, target: float) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=int, default=25)
     repeats = parser.parse_args().repeats
     django.setup()
     register()
