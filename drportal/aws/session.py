@@ -22,6 +22,8 @@ from drportal.aws.scope import Scope
 
 _READING = ("Describe", "Get", "List", "BatchGet", "Scan", "Query", "Simulate", "Head")
 _MOST_CLIENTS = 512
+# What reading an answer raises where a member is missing or is of another type than the model's.
+_NO_SENSE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
 class Use(Enum):
@@ -122,7 +124,7 @@ def translated(operation: str, scope: Scope) -> Iterator[None]:
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         call = Call(operation=operation, account_id=scope.account_id, region=scope.region)
         raise translate(error, call=call) from error
-    except KeyError as error:  # from boto's parser, when the answer is not the operation's at all
+    except _NO_SENSE as error:  # from boto's parser, when the answer is not the operation's at all
         raise unreadable(operation, scope, repr(error)) from error
 
 
@@ -156,7 +158,7 @@ def readable(operation: str, scope: Scope) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except _NO_SENSE as error:
         raise unreadable(operation, scope, repr(error)) from error
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from drportal.actor import Actor
 from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError
+from drportal.aws.session import readable
 from drportal.mirror.services import mark
 from drportal.transactions import reaches_outside
 from protection.choices import RegionStatus, SyncKind
@@ -76,10 +77,12 @@ def sync(*, actor: Actor) -> SyncRun:
 
 def _list(question: Question) -> Listing:
     row, known = question
+    scope = row.account.scope(row.region)
     try:
-        found = Drs(row.account.scope(row.region)).source_servers()
-        servers = ((server.server_id, facts(server.raw)) for server in found)
-        return Listing(row, known, server_rows.compared(servers, known))
+        with readable("DescribeSourceServers", scope):
+            found = Drs(scope).source_servers()
+            servers = ((server.server_id, facts(server.raw)) for server in found)
+            return Listing(row, known, server_rows.compared(servers, known))
     except AwsError as error:
         return Listing(row, known, error=error)
 

@@ -129,6 +129,7 @@ def test_a_launch_with_an_unreadable_answer_may_have_happened(
     ("path", "item"),
     [
         ("/DescribeSourceServers", {"arn": "an arn and no id"}),
+        ("/DescribeSourceServers", {"sourceServerID": ONE, "tags": ["no map"]}),
         (LIST, {"type": "LAUNCH"}),
         (LIST, {"jobID": JOB, "creationDateTime": "yesterday"}),
         ("/DescribeJobLogItems", {"logDateTime": "soon"}),
@@ -136,7 +137,7 @@ def test_a_launch_with_an_unreadable_answer_may_have_happened(
     ],
 )
 def test_an_answer_that_cannot_be_read_is_a_failure_and_not_an_empty_list(
-    loopback: Loopback, path: str, item: dict[str, str]
+    loopback: Loopback, path: str, item: dict[str, Any]
 ) -> None:
     loopback.says(path, Reply(body={"items": [item]}))
     for ask in _listings(path):

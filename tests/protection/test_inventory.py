@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.models import AuditRecord
 from drportal.actor import PORTAL
-from drportal.aws import drs
+from drportal.aws import drs, session
 from drportal.aws.errors import AwsError, Call, Failure
 from drportal.aws.roles import forget_sessions
 from drportal.mirror.models import OutboxEntry
@@ -223,3 +223,32 @@ def test_a_group_by_tags_follows_the_inventory(accounts):
     del drs_backends[NORTH][EAST].servers[known("db-1").server_id]
     sync()
     assert servers_chosen(group).count() == 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"sourceProperties": {"cpus": [{"cores": "many"}]}},
+        {"sourceProperties": {"disks": [{"bytes": None}]}},
+        {"tags": ["Name"]},
+    ],
+    ids=["a word for a number", "nothing for a number", "a list for a map"],
+)
+def test_a_server_that_makes_no_sense_fails_its_region_alone(accounts, monkeypatch, odd):
+    sync()
+    before = SourceServer.objects.in_bulk()
+    whole = session.pages
+
+    def pages(made, method, *, operation, scope, **arguments):
+        for page in whole(made, method, operation=operation, scope=scope, **arguments):
+            if (scope.account_id, scope.region) == (NORTH, EAST):
+                page["items"][0] |= odd
+            yield page
+
+    monkeypatch.setattr(session, "pages", pages)
+    assert sync().state == SyncState.PARTIAL
+    assert row(NORTH).status == RegionStatus.ERROR
+    assert "cannot be read" in row(NORTH).message
+    assert row(NORTH).server_count == 3
+    assert row(SOUTH).status == RegionStatus.ACTIVE
+    assert SourceServer.objects.in_bulk() == before
