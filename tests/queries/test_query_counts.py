@@ -61,6 +61,7 @@ def test_a_page_costs_the_same_however_much_there_is(account, staging_of, path, 
     browser = Client()
     browser.force_login(SuperuserFactory.create())
     ProtectionGroupFactory.create(account=account, servers=[account.servers.first()])
+    staging_of("444400000099", account)
     before = cost(lambda: browser.get(path, parameters))
     more_of(account, staging_of)
     assert cost(lambda: browser.get(path, parameters)) == before
