@@ -188,6 +188,7 @@ def _server(server: WaveServer) -> Item:
         "privateIp": server.private_ip,
         "availabilityZone": server.availability_zone,
         "subnetId": server.subnet_id,
+        "recoveryPointAt": moment(server.recovery_point_at),
         "factsAt": moment(server.facts_at),
         "startedAt": moment(server.started_at),
         "finishedAt": moment(server.finished_at),

@@ -105,6 +105,7 @@ _SERVER: Final = {
     "private_ip": "privateIp",
     "availability_zone": "availabilityZone",
     "subnet_id": "subnetId",
+    "recovery_point_at": "recoveryPointAt",
     "facts_at": "factsAt",
     "started_at": "startedAt",
     "finished_at": "finishedAt",

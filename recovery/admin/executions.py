@@ -17,10 +17,12 @@ from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
 from protection.admin.recorded import RecordedAdmin
 from recovery.admin import tones
 from recovery.admin.board import board
+from recovery.admin.reports import page
 from recovery.models import Execution
 from recovery.permissions import PlanPermission
 from recovery.selectors import executions_for, timeline, whole, with_counts
 from recovery.services import executions
+from recovery.services.reports import report
 from recovery.states import EXECUTION, WaveState
 
 _REFRESH_SECONDS = 2
@@ -61,6 +63,7 @@ class ExecutionAdmin(RecordedAdmin):
     def more_urls(self) -> list[URLPattern]:
         return [
             self.url("<str:object_id>/live/", self.live_view, "live", repeats=True),
+            self.url("<str:object_id>/report/", self.report_view, "report"),
             self.url("<str:object_id>/cancel/", self.cancel_view, "cancel"),
             self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
         ]
@@ -104,6 +107,17 @@ class ExecutionAdmin(RecordedAdmin):
         """The part of the page that changes, for the browser to put in place of the old one."""
         context = self._live_context(request, object_id)
         return render(request, "recovery/execution_live.html", context)
+
+    def report_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What was asked for, what came of it and how long it took, to be read and printed."""
+        found = report(self.found(request, object_id))
+        return self.render(
+            request,
+            "recovery/report.html",
+            obj=found.execution,
+            title=f"Report of the {found.execution}",
+            page=page(found),
+        )
 
     def _live_context(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
         found = self.found(request, object_id)

@@ -9,7 +9,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.views import RecordedViewSet
 from drportal.api.access import Needs
 from drportal.api.pagination import LatestFirst
 from drportal.api.schema import refusal
@@ -17,6 +16,7 @@ from drportal.errors import NotFound
 from recovery.api.examples import DRILL, RECOVERY, RESUME
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
 from recovery.api.filters import ExecutionFilters
+from recovery.api.reports import ReportActions
 from recovery.api.serializers import CancelIn, ExecutionIn, ResumeIn
 from recovery.api.starting import shown, start
 from recovery.models import RecoveryPlan
@@ -25,7 +25,7 @@ from recovery.selectors import executions_for, plans_for, timeline, whole, with_
 from recovery.services import executions
 
 
-class ExecutionViewSet(RecordedViewSet):
+class ExecutionViewSet(ReportActions):
     """Executions. They are seen and steered through their plan's permissions."""
 
     needs = {
@@ -34,6 +34,7 @@ class ExecutionViewSet(RecordedViewSet):
         "create": Needs.to_see(PlanPermission.VIEW),
         "retrieve": Needs.to_see(ExecutionPermission.VIEW),
         "events": Needs.to_see(ExecutionPermission.VIEW),
+        "report": Needs.to_see(ExecutionPermission.VIEW),
         "cancel": Needs.on_it(PlanPermission.STEER),
         "resume": Needs.on_it(PlanPermission.STEER),
     }

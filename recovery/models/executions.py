@@ -139,7 +139,10 @@ class Wave(models.Model):
 
 
 class WaveServer(models.Model):
-    """A server in a wave: what was asked for it, and what became of it."""
+    """A server in a wave: what was asked for it, and what became of it.
+
+    `recovery_point_at` is the moment whose data it was launched with, as DRS told of its instance.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="servers")
@@ -166,6 +169,7 @@ class WaveServer(models.Model):
     private_ip = models.CharField(max_length=45, blank=True, default="")
     availability_zone = models.CharField(max_length=32, blank=True, default="")
     subnet_id = models.CharField(max_length=32, blank=True, default="")
+    recovery_point_at = models.DateTimeField(null=True)
     facts_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -37,7 +37,7 @@ def fill_in(scope: Scope) -> AwsError | None:
     if not servers:
         return None
     try:
-        _find_instances(scope, [server for server in servers if not server.recovery_instance_id])
+        _find_instances(scope, servers)
         known = [server for server in servers if server.recovery_instance_id]
         found = Ec2(scope).instances([server.recovery_instance_id for server in known])
     except AwsError as error:
@@ -47,25 +47,23 @@ def fill_in(scope: Scope) -> AwsError | None:
         _set(server, found.get(server.recovery_instance_id))
         server.facts_at = now
     columns = ["instance_state", "instance_type", "private_ip", "availability_zone", "subnet_id"]
+    columns += ["recovery_instance_id", "recovery_point_at", "facts_at"]
     with transaction.atomic():
-        WaveServer.objects.bulk_update(known, [*columns, "recovery_instance_id", "facts_at"])
+        WaveServer.objects.bulk_update(known, columns)
         mark("WaveStatus", *{server.wave_id for server in known})
     return None
 
 
 def _find_instances(scope: Scope, servers: list[WaveServer]) -> None:
-    if not servers:
-        return
-    jobs = dict(
-        WaveServer.objects.filter(pk__in=[server.pk for server in servers]).values_list(
-            "server_id", "launch_job__drs_job_id"
-        )
-    )
-    for instance in Drs(scope).recovery_instances(sorted(jobs)):
-        if instance.job_id == jobs.get(instance.server_id):
-            for server in servers:
-                if server.server_id == instance.server_id:
-                    server.recovery_instance_id = instance.instance_id
+    """Set what DRS tells of the instances that their own jobs left behind: id, recovery point."""
+    rows = WaveServer.objects.filter(pk__in=[server.pk for server in servers])
+    jobs = dict(rows.values_list("pk", "launch_job__drs_job_id"))
+    launched = {(server.server_id, jobs[server.pk]): server for server in servers}
+    for instance in Drs(scope).recovery_instances(sorted({server for server, _ in launched})):
+        server = launched.get((instance.server_id, instance.job_id or "none"))
+        if server is not None:
+            server.recovery_instance_id = instance.instance_id
+            server.recovery_point_at = instance.point_in_time
 
 
 def _set(server: WaveServer, instance: Instance | None) -> None:

@@ -207,3 +207,26 @@ def test_executions_have_no_forms(root, name):
 @pytest.mark.parametrize("wrong", ["x", "0", "00000000-0000-0000-0000-000000000000"])
 def test_what_is_not_there_is_not_found(root, wrong):
     assert root.get(link("change", wrong)).status_code == 404
+
+
+def test_the_report_says_what_was_reached_and_what_is_not_known(root):
+    execution = ended_execution()
+    page = root.get(link("report", execution.pk))
+    said = page.content.decode()
+    assert execution.plan_name in said
+    assert "Where the time went" in said
+    assert "has not ended" not in said
+    for row in execution.servers.all():
+        assert row.server_id in said
+    assert link("report", execution.pk) in root.get(link("change", execution.pk)).content.decode()
+
+
+def test_the_report_of_one_that_runs_says_so(root):
+    assert "has not ended" in root.get(link("report", busy_execution().pk)).content.decode()
+
+
+def test_a_report_is_for_those_who_may_see_the_plan(person, browser):
+    execution = ended_execution()
+    assert browser.get(link("report", execution.pk)).status_code in {403, 404}
+    grant(person, "recovery.view_recoveryplan", on=execution.plan)
+    assert browser.get(link("report", execution.pk)).status_code == 200

@@ -170,3 +170,16 @@ def test_it_can_be_read_on_a_phone(desk, execution, shoot):
     wide = desk.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390
     shoot("execution-phone")
+
+
+def test_its_report_can_be_read_and_printed(desk, shoot):
+    execution = ended_execution()
+    desk.goto(address(execution))
+    desk.locator("#report").click()
+    expect(desk.locator("#targets")).to_contain_text("RTO")
+    expect(desk.locator("#spent")).to_contain_text("The portal polled and decided")
+    expect(desk.locator("#servers tbody tr")).to_have_count(execution.servers.count())
+    shoot("report")
+    desk.emulate_media(media="print")
+    expect(desk.locator("#execution")).to_be_hidden()
+    shoot("report-print")

@@ -1,0 +1,231 @@
+"""The report of an execution: what was asked for, what came of it, how long it took and why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from recovery.engine.measures import (
+    Landing,
+    Spent,
+    Stretch,
+    Verdict,
+    reached,
+    rpo_verdict,
+    rto_verdict,
+    spent,
+)
+from recovery.models import Execution, ExecutionEvent, PlanVersion, Wave, WaveServer
+from recovery.selectors import whole, with_counts
+from recovery.services.plan_differences import Differences, differences
+from recovery.states import EXECUTION, ServerState
+
+
+@dataclass(frozen=True, slots=True)
+class WaveMeasure:
+    """How long a wave took from the request, and from its own start, until all of its critical
+    servers were launched; None if they are not, or have not been.
+    """
+
+    position: int
+    name: str
+    critical: int
+    launched: int
+    since_request: timedelta | None
+    since_start: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPoint:
+    """How old the data was that a launched server came back with, when DRS was asked for it; None
+    if DRS did not tell.
+    """
+
+    server: WaveServer
+    age: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An execution against its plan's targets.
+
+    `rto_taken` is from the request until the last critical server was launched. `rpo_worst` is
+    the oldest of the recovery points that are known; of `rpo_unknown` servers none is.
+    `spent` are the parts of `took`.
+    """
+
+    rto: timedelta | None
+    rto_taken: timedelta | None
+    rto_verdict: Verdict
+    rpo: timedelta | None
+    rpo_worst: timedelta | None
+    rpo_unknown: int
+    rpo_verdict: Verdict
+    took: timedelta
+    spent: Mapping[Spent, timedelta]
+    waves: Sequence[WaveMeasure]
+    points: Sequence[RecoveryPoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What is different from the last ended execution of the same plan and kind. `changes` is
+    None if one of the versions is no longer there.
+    """
+
+    execution: Execution
+    changes: Differences | None
+    servers_added: Sequence[str]
+    servers_left_out: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is told of an execution; `final` once nothing of it can change."""
+
+    execution: Execution
+    made_at: datetime
+    final: bool
+    measured: Measured
+    since: Since | None
+    events: Sequence[ExecutionEvent]
+
+
+def report(execution: Execution) -> Report:
+    """The report of an execution as it stands. A fixed number of queries."""
+    found = whole(with_counts(Execution.objects.filter(pk=execution.pk))).get()
+    events = list(found.events.select_related("wave", "server").order_by("id"))
+    return Report(
+        execution=found,
+        made_at=timezone.now(),
+        final=found.state in EXECUTION.terminal,
+        measured=_measured(found),
+        since=_since(found),
+        events=events,
+    )
+
+
+def _measured(execution: Any) -> Measured:
+    waves = list(execution.waves.all())
+    servers = [server for wave in waves for server in wave.servers.all()]
+    rto, rpo = _targets(execution)
+    end = execution.finished_at or timezone.now()
+    took = end - execution.created_at
+    taken = _since_when(execution.created_at, servers)
+    points = [_point(server) for server in servers if server.state == ServerState.LAUNCHED]
+    ages = [point.age for point in points if point.age is not None]
+    unknown = len(points) - len(ages)
+    return Measured(
+        rto=rto,
+        rto_taken=taken,
+        rto_verdict=rto_verdict(
+            rto, taken, so_far=took, ended=execution.state in EXECUTION.terminal
+        ),
+        rpo=rpo,
+        rpo_worst=max(ages, default=None),
+        rpo_unknown=unknown,
+        rpo_verdict=rpo_verdict(rpo, ages, unknown=unknown),
+        took=took,
+        spent=spent(execution.created_at, end, _stretches(waves)),
+        waves=[_wave_measure(execution, wave) for wave in waves],
+        points=points,
+    )
+
+
+def _targets(execution: Execution) -> tuple[timedelta | None, timedelta | None]:
+    """What the version that is carried out promises. Without its plan, nothing is known."""
+    version = _version(execution)
+    told = version.document if version else {}
+    rto, rpo = (told.get(name) for name in ("rto_seconds", "rpo_seconds"))
+    return _seconds(rto), _seconds(rpo)
+
+
+def _seconds(number: float | None) -> timedelta | None:
+    return None if number is None else timedelta(seconds=number)
+
+
+def _version(execution: Execution) -> PlanVersion | None:
+    return PlanVersion.objects.filter(plan=execution.plan_id, number=execution.plan_version).first()
+
+
+def _since_when(begin: datetime | None, servers: Sequence[WaveServer]) -> timedelta | None:
+    """From `begin` until the last critical of `servers` was launched."""
+    end = reached([_landing(server) for server in servers if server.critical])
+    return end - begin if begin and end else None
+
+
+def _landing(server: WaveServer) -> Landing:
+    return Landing(server.finished_at if server.state == ServerState.LAUNCHED else None)
+
+
+def _wave_measure(execution: Execution, wave: Wave) -> WaveMeasure:
+    servers = list(wave.servers.all())
+    critical = [server for server in servers if server.critical]
+    return WaveMeasure(
+        position=wave.position,
+        name=wave.name,
+        critical=len(critical),
+        launched=sum(server.state == ServerState.LAUNCHED for server in critical),
+        since_request=_since_when(execution.created_at, servers),
+        since_start=_since_when(wave.started_at, servers),
+    )
+
+
+def _point(server: WaveServer) -> RecoveryPoint:
+    job = server.launch_job
+    asked = job.asked_at if job else None
+    known = server.recovery_point_at
+    # A point that is younger than the question was taken for it: then nothing is missing.
+    age = max(asked - known, timedelta(0)) if asked and known else None
+    return RecoveryPoint(server, age)
+
+
+def _stretches(waves: Sequence[Wave]) -> Iterator[Stretch]:
+    for wave in waves:
+        over = wave.finished_at
+        if wave.gate_reached_at:
+            yield Stretch(Spent.PEOPLE, wave.gate_reached_at, wave.gate_opened_at or over)
+        if wave.wait_until:
+            begin = wave.wait_until - wave.wait
+            yield Stretch(Spent.TIMER, begin, min(wave.wait_until, over or wave.wait_until))
+        for job in wave.jobs.all():
+            yield Stretch(Spent.QUEUE, job.created_at, job.intended_at or job.ended_at)
+            if job.intended_at:
+                yield Stretch(Spent.AWS, job.intended_at, job.ended_at)
+
+
+def _since(execution: Execution) -> Since | None:
+    before = (
+        Execution.objects.filter(
+            plan=execution.plan_id,
+            kind=execution.kind,
+            state__in=sorted(EXECUTION.terminal),
+            created_at__lt=execution.created_at,
+        )
+        .exclude(plan=None)
+        .order_by("-created_at", "id")
+        .first()
+    )
+    if before is None:
+        return None
+    old, new = _version(before), _version(execution)
+    then, now = _servers(before), _servers(execution)
+    return Since(
+        execution=before,
+        changes=differences(old.document, new.document) if old and new else None,
+        servers_added=sorted(now[key] for key in now.keys() - then.keys()),
+        servers_left_out=sorted(then[key] for key in then.keys() - now.keys()),
+    )
+
+
+def _servers(execution: Execution) -> dict[tuple[str, str, str], str]:
+    """What the servers of an execution are called, by where they are."""
+    rows = WaveServer.objects.filter(execution=execution)
+    return {
+        (account, region, server): f"{name} ({server})"
+        for account, region, server, name in rows.values_list(
+            "account_id", "region", "server_id", "name"
+        )
+    }
