@@ -151,6 +151,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ServerState": "recovery.states.ServerState",
         "ServerPhase": "recovery.states.Phase",
         "JobState": "recovery.states.JobState",
+        "Verdict": "recovery.engine.measures.Verdict",
         "SyncKind": "protection.choices.SyncKind",
         "SyncState": "protection.choices.SyncState",
         "RegionStatus": "protection.choices.RegionStatus",

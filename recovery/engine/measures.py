@@ -46,7 +46,10 @@ class Landing:
 
 
 def spent(begin: datetime, end: datetime, stretches: Iterable[Stretch]) -> dict[Spent, timedelta]:
-    """How the time between `begin` and `end` was spent. The parts add up to the whole."""
+    """How the time between `begin` and `end` was spent. The parts add up to the whole, which is
+    nothing if `end` comes first.
+    """
+    end = max(begin, end)
     known = [
         (max(stretch.begin, begin), min(stretch.end or end, end), stretch.what)
         for stretch in stretches

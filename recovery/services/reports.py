@@ -112,7 +112,7 @@ def _measured(execution: Any) -> Measured:
     servers = [server for wave in waves for server in wave.servers.all()]
     rto, rpo = _targets(execution)
     end = execution.finished_at or timezone.now()
-    took = end - execution.created_at
+    took = max(end - execution.created_at, timedelta(0))
     taken = _since_when(execution.created_at, servers)
     points = [_point(server) for server in servers if server.state == ServerState.LAUNCHED]
     ages = [point.age for point in points if point.age is not None]

@@ -22,9 +22,11 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def execution():
     plan = plan_of(rto=timedelta(hours=1), rpo=timedelta(minutes=15))
-    made = ExecutionFactory.create(plan=plan, state=ExecutionState.COMPLETED)
-    wave = WaveFactory.create(execution=made)
     now = timezone.now()
+    made = ExecutionFactory.create(
+        plan=plan, state=ExecutionState.COMPLETED, created_at=now - timedelta(minutes=30)
+    )
+    wave = WaveFactory.create(execution=made)
     job = LaunchJobFactory.create(wave=wave, asked_at=now)
     WaveServerFactory.create(
         execution=made,

@@ -74,6 +74,10 @@ def test_the_parts_add_up_to_the_whole(known, length):
     assert sum(found.values(), timedelta(0)) == minutes(length)
 
 
+def test_clocks_that_disagree_make_no_time():
+    assert set(spent(at(10), at(5), [stretch(Spent.AWS, 0, 60)]).values()) == {timedelta(0)}
+
+
 @given(st.lists(stretches, max_size=8))
 def test_more_work_of_aws_leaves_no_less_of_it(known):
     more = [*known, stretch(Spent.AWS, 5, 25)]
