@@ -25,6 +25,7 @@ _CONFIGURE = frozenset(
         "recovery.export_configuration",
         "recovery.import_configuration",
         "recovery.view_importrun",
+        "recovery.view_delivery",
     }
 )
 _STEER = frozenset(
@@ -71,5 +72,5 @@ ROLES: dict[str, frozenset[str]] = {
     "DRSPlanManager": _VIEW | _STEER | _BUILD,
     "DRSOperator": _VIEW | _STEER | _MODIFY,
     "DRSReadOnly": _VIEW,
-    "DRSAuditor": _VIEW | {"audit.view_auditrecord"},
+    "DRSAuditor": _VIEW | {"audit.view_auditrecord", "recovery.view_delivery"},
 }

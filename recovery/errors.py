@@ -176,6 +176,16 @@ class ChosenServersGone(DomainError):
         )
 
 
+class ChannelNameTaken(DomainError):
+    """The names of a plan's notice channels are unique."""
+
+    code = "recovery.channel_name_taken"
+    kind = Kind.CONFLICT
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a channel named {name} already.", name=name)
+
+
 class InvalidPlanName(InvalidInput):
     """The plan's name, and nothing else, breaks a rule."""
 

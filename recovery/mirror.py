@@ -16,6 +16,7 @@ from recovery import mirror_restore
 from recovery.models import (
     Execution,
     LaunchJob,
+    NoticeChannel,
     PlanVersion,
     PlanWave,
     PlanWaveGroup,
@@ -23,6 +24,7 @@ from recovery.models import (
     Wave,
     WaveServer,
 )
+from recovery.models.notices import Medium
 
 
 def _recovery_plans(plans: QuerySet[RecoveryPlan]) -> Iterator[Item]:
@@ -80,6 +82,24 @@ def _plan_versions(versions: QuerySet[PlanVersion]) -> Iterator[Item]:
             "createdAt": moment(version.created_at),
             "createdBy": version.created_by,
             "createdById": version.created_by_id,
+        }
+
+
+def _notice_channels(channels: QuerySet[NoticeChannel]) -> Iterator[Item]:
+    for channel in channels:
+        open_address = channel.medium == Medium.TOPIC
+        yield {
+            "channelId": str(channel.pk),
+            "planId": str(channel.plan_id) if channel.plan_id else None,
+            "name": channel.name,
+            "medium": channel.medium,
+            "address": channel.address if open_address else None,
+            "masked": channel.masked,
+            "addressWithheld": channel.address_lost or not open_address,
+            "kinds": list(channel.kinds),
+            "active": channel.active,
+            "createdAt": moment(channel.created_at),
+            "updatedAt": moment(channel.updated_at),
         }
 
 
@@ -220,6 +240,13 @@ def _numbers(positions: Iterable[int]) -> list[int]:
     return sorted(position - 1 for position in positions)
 
 
+def _lost_addresses() -> str:
+    count = NoticeChannel.objects.filter(address_lost=True, address="").count()
+    if not count:
+        return ""
+    return f"{count} notice channels lack their addresses: enter them again, nothing is sent there."
+
+
 PROJECTIONS = (
     Projection(
         kind="RecoveryPlans",
@@ -237,6 +264,15 @@ PROJECTIONS = (
         build=_plan_versions,
         restore=mirror_restore.plan_versions,
         indexes=(Index("planIdIndex", "planId", "createdAt"),),
+    ),
+    Projection(
+        kind="NoticeChannels",
+        model=NoticeChannel,
+        key="channelId",
+        style=Style.CONTROL,
+        build=_notice_channels,
+        restore=mirror_restore.notice_channels,
+        lacking=_lost_addresses,
     ),
     Projection(
         kind="ExecutionHistory",

@@ -10,6 +10,7 @@ from protection.models import TargetAccount
 from recovery.models import (
     Execution,
     LaunchJob,
+    NoticeChannel,
     PlanVersion,
     PlanWave,
     PlanWaveGroup,
@@ -51,6 +52,19 @@ _VERSION: Final = {
     "created_at": "createdAt",
     "created_by": "createdBy",
     "created_by_id": "createdById",
+}
+_CHANNEL: Final = {
+    "id": "channelId",
+    "plan": "planId",
+    "name": "name",
+    "medium": "medium",
+    "address": "address",
+    "masked": "masked",
+    "address_lost": "addressWithheld",
+    "kinds": "kinds",
+    "active": "active",
+    "created_at": "createdAt",
+    "updated_at": "updatedAt",
 }
 _EXECUTION: Final = {
     "id": "executionId",
@@ -161,6 +175,11 @@ def _plan_wave(plan: RecoveryPlan, told: Item, done: Restoration) -> None:
 def plan_versions(items: Iterable[Item], done: Restoration) -> None:
     """Versions of plans."""
     done.write(PlanVersion(**columns(PlanVersion, item, _VERSION)) for item in items)
+
+
+def notice_channels(items: Iterable[Item], done: Restoration) -> None:
+    """Notice channels; the address of a service is a secret, and has to be entered again."""
+    done.write(NoticeChannel(**columns(NoticeChannel, item, _CHANNEL)) for item in items)
 
 
 def executions(items: Iterable[Item], done: Restoration) -> None:

@@ -28,3 +28,9 @@ class ConfigurationPermission(StrEnum):
     EXPORT = "recovery.export_configuration"
     IMPORT = "recovery.import_configuration"
     VIEW_IMPORTS = "recovery.view_importrun"
+
+
+class NoticePermission(StrEnum):
+    """On the delivery log, model-wide; of one plan, whoever may edit it sees it."""
+
+    VIEW_DELIVERIES = "recovery.view_delivery"

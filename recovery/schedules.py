@@ -2,4 +2,7 @@
 
 from drportal.jobs import Schedule
 
-SCHEDULES = (Schedule("Engine", task="recovery.tick", every=1, queue="engine", expires=5),)
+SCHEDULES = (
+    Schedule("Engine", task="recovery.tick", every=1, queue="engine", expires=5),
+    Schedule("Notices", task="recovery.send_notices", every=3, queue="notices", expires=10),
+)

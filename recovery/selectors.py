@@ -21,10 +21,12 @@ from protection.models import (
 )
 from protection.selectors import groups_for
 from recovery.models import (
+    Delivery,
     Execution,
     ExecutionEvent,
     JobWatch,
     LaunchJob,
+    NoticeChannel,
     PlanVersion,
     PlanWave,
     PlanWaveGroup,
@@ -33,7 +35,7 @@ from recovery.models import (
     Wave,
     WaveServer,
 )
-from recovery.permissions import ExecutionPermission, PlanPermission
+from recovery.permissions import ExecutionPermission, NoticePermission, PlanPermission
 from recovery.states import JobState, ServerState
 
 
@@ -55,6 +57,24 @@ def executions_for(user: Anybody) -> QuerySet[Execution]:
     if user.is_authenticated and allowed(user, ExecutionPermission.VIEW):
         return Execution.objects.all()
     return Execution.objects.filter(plan__in=plans_for(user).order_by())
+
+
+def channels_for(user: Anybody) -> QuerySet[NoticeChannel]:
+    """The notice channels of plans that `user` may see; those of all plans, if they see all."""
+    seen = Q(plan__in=plans_for(user).order_by())
+    if user.is_authenticated and allowed(user, PlanPermission.VIEW):
+        seen |= Q(plan=None)
+    return NoticeChannel.objects.filter(seen).select_related("plan")
+
+
+def deliveries_for(user: Anybody) -> QuerySet[Delivery]:
+    """The lines of the delivery log that `user` may see: all, or those of plans that they may
+    edit, for whoever edits a plan says who is told.
+    """
+    lines = Delivery.objects.select_related("notice")
+    if user.is_authenticated and allowed(user, NoticePermission.VIEW_DELIVERIES):
+        return lines
+    return lines.filter(notice__plan__in=plans_for(user, PlanPermission.CHANGE).order_by())
 
 
 def with_counts(executions: QuerySet[Execution]) -> QuerySet[Execution]:

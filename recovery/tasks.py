@@ -8,11 +8,14 @@ from django.utils import timezone
 from drportal import heartbeats
 from drportal.jobs import Job
 from recovery.services import advance as engine
+from recovery.services import deliveries, reminders
 from recovery.services import watch as watching
 
 # A look that comes late is worth nothing: the next one is on its way. So a queue that workers
 # cannot keep up with holds no more than this, and what has been due longest comes first.
 _WORTH_SECONDS = 3
+# A channel that never stops answering is cut off, well before a lease on a delivery is over.
+_NOTICES_SECONDS = 50
 
 
 @shared_task(base=Job, name="recovery.tick")
@@ -36,3 +39,10 @@ def advance(*, execution_id: str, **_: object) -> None:
 def watch(*, watch_id: int, **_: object) -> None:
     """Poll one account and Region in which launch jobs live."""
     watching.poll(watch_id)
+
+
+@shared_task(base=Job, name="recovery.send_notices", time_limit=_NOTICES_SECONDS)
+def send_notices(**_: object) -> None:
+    """Remind of closed gates, and tell whoever is to be told. Any number may run at once."""
+    reminders.remind()
+    deliveries.send_due()

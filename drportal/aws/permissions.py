@@ -312,6 +312,7 @@ OPERATIONS_AT_HOME: Mapping[str, frozenset[str]] = {
             "UpdateTimeToLive",
         }
     ),
+    "sns": frozenset({"Publish"}),
 }
 # Of a staging account's role no more is asked than to look: DRS itself, by another role, does
 # what an extension needs there.

@@ -55,7 +55,9 @@ class Portal:
         self._run(
             "worker-engine", commandlines.worker(name="engine", queues="engine", concurrency=2)
         )
-        self._run("worker", commandlines.worker(name="general", queues="sync,mirror,default"))
+        self._run(
+            "worker", commandlines.worker(name="general", queues="sync,mirror,notices,default")
+        )
         self._run("beat", commandlines.beat())
 
     def wait_until_ready(self, *, within: float = 60) -> None:

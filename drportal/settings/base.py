@@ -175,6 +175,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {
+    # What hangs in a channel must hold up neither the engine nor a sync.
+    "recovery.send_notices": {"queue": "notices"},
     "recovery.*": {"queue": "engine"},
     "protection.*": {"queue": "sync"},
     "mirror.*": {"queue": "mirror"},
@@ -225,6 +227,7 @@ LOGGING: dict[str, Any] = {
     },
     "filters": {"masked": {"()": "drportal.masking.MaskingFilter"}},
     "handlers": {
+        "nowhere": {"class": "logging.NullHandler"},
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT,
@@ -235,8 +238,25 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         name: {"level": LOG_LEVEL}
         for name in ("drportal", "protection", "recovery", "queries", "audit", "celery")
-    },
+    }
+    # It writes parts of addresses, which hold secrets, into its log.
+    | {"apprise": {"handlers": ["nowhere"], "propagate": False}},
 }
+
+# Mail and other notices. Without EMAIL_HOST no mail is sent, and the delivery log says so; without
+# PUBLIC_URL notices carry no link.
+EMAIL_HOST = env.text("EMAIL_HOST", "")
+EMAIL_PORT = env.whole("EMAIL_PORT", 25, low=1, high=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD", "", at_least=1)
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", default=False)
+EMAIL_TIMEOUT = env.number("EMAIL_TIMEOUT_SECONDS", 10, low=1, high=60)
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "drportal@localhost")
+PUBLIC_URL = env.url("PUBLIC_URL", {"http", "https"}, "").rstrip("/")
+# How often a gate that stays closed is told of again, and from when on the plan's owner is told.
+NOTICE_REMINDER_MINUTES = env.number("NOTICE_REMINDER_MINUTES", 30, low=1, high=10_080)
+NOTICE_ESCALATION_MINUTES = env.number("NOTICE_ESCALATION_MINUTES", 60, low=1, high=10_080)
 
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -1,7 +1,15 @@
-"""Operators' pages about plans, executions and the configuration as a whole."""
+"""Operators' pages about plans, executions, notices and the configuration as a whole."""
 
 from recovery.admin.executions import ExecutionAdmin
+from recovery.admin.notices import DeliveryAdmin, NoticeChannelAdmin, NoticePreferenceAdmin
 from recovery.admin.plans import RecoveryPlanAdmin
 from recovery.admin.transfer import ImportRunAdmin
 
-__all__ = ["ExecutionAdmin", "ImportRunAdmin", "RecoveryPlanAdmin"]
+__all__ = [
+    "DeliveryAdmin",
+    "ExecutionAdmin",
+    "ImportRunAdmin",
+    "NoticeChannelAdmin",
+    "NoticePreferenceAdmin",
+    "RecoveryPlanAdmin",
+]

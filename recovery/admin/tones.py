@@ -3,6 +3,7 @@
 from django.utils.safestring import SafeString
 
 from drportal.adminkit.widgets import Tone, badge
+from recovery.models.notices import DeliveryState
 from recovery.states import ExecutionState, JobState, Kind, ServerState, WaveState
 
 _EXECUTION = {
@@ -25,6 +26,13 @@ WAVE_TONES = {
     WaveState.TIMED_OUT: Tone.BAD,
     WaveState.BLOCKED: Tone.UNSURE,
     WaveState.CANCELLED: Tone.PLAIN,
+}
+_DELIVERY = {
+    DeliveryState.PENDING: Tone.WAIT,
+    DeliveryState.FAILED: Tone.BAD,
+    DeliveryState.SENT: Tone.GOOD,
+    DeliveryState.GIVEN_UP: Tone.BAD,
+    DeliveryState.DROPPED: Tone.PLAIN,
 }
 SERVER_TONES = {
     ServerState.PENDING: Tone.PLAIN,
@@ -52,6 +60,12 @@ def execution_badge(state: str) -> SafeString:
     """How an execution stands."""
     known = ExecutionState(state)
     return badge(known.label, _EXECUTION[known])
+
+
+def delivery_badge(state: str) -> SafeString:
+    """How a delivery stands."""
+    known = DeliveryState(state)
+    return badge(known.label, _DELIVERY[known])
 
 
 def server_badge(state: str) -> SafeString:

@@ -3,16 +3,21 @@
 from recovery.models.access import RecoveryPlanGroupPermission, RecoveryPlanUserPermission
 from recovery.models.claims import AccountClaim, JobWatch, LaunchJob, ServerClaim
 from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
+from recovery.models.notices import Delivery, Notice, NoticeChannel, NoticePreference
 from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
 from recovery.models.transfer import ImportRun
 
 __all__ = [
     "AccountClaim",
+    "Delivery",
     "Execution",
     "ExecutionEvent",
     "ImportRun",
     "JobWatch",
     "LaunchJob",
+    "Notice",
+    "NoticeChannel",
+    "NoticePreference",
     "PlanVersion",
     "PlanWave",
     "PlanWaveGroup",

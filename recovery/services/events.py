@@ -4,6 +4,7 @@ from drportal.actor import PORTAL, Actor
 from drportal.mirror.services import mark
 from drportal.transactions import must_be_in_transaction
 from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
+from recovery.services import notices
 
 _LONGEST = 2000
 
@@ -17,9 +18,11 @@ def note(
     server: WaveServer | None = None,
     actor: Actor = PORTAL,
 ) -> None:
-    """Add a line to the timeline, in the transaction of what it tells."""
+    """Add a line to the timeline, in the transaction of what it tells, and the notices that it
+    calls for.
+    """
     must_be_in_transaction("note()")
-    ExecutionEvent.objects.create(
+    event = ExecutionEvent.objects.create(
         execution=execution,
         wave=wave,
         server=server,
@@ -30,6 +33,7 @@ def note(
     mark("ExecutionHistory", execution.pk)
     if wave is not None:
         mark("WaveStatus", wave.pk)
+    notices.of_event(event)
 
 
 def titled(job: LaunchJob) -> str:

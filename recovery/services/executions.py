@@ -40,6 +40,7 @@ from recovery.models import (
 )
 from recovery.selectors import servers_by_group, with_waves
 from recovery.services.events import note
+from recovery.services.notices import telling_refusals
 from recovery.services.plan_rules import launched_of
 from recovery.states import EXECUTION, ExecutionState, Kind, WaveState
 
@@ -53,6 +54,7 @@ class _Resolved:
     optional: frozenset[tuple[ProtectionGroup, str]]
 
 
+@telling_refusals
 def start(
     plan: RecoveryPlan,
     *,

@@ -142,6 +142,7 @@ def delete(plan: RecoveryPlan, *, actor: Actor) -> None:
         record("recovery.plan.deleted", actor=actor, subject=plan, **facts)
         mark("RecoveryPlans", plan.pk)
         mark("RecoveryPlanVersions", *plan.versions.values_list("pk", flat=True))
+        mark("NoticeChannels", *plan.notice_channels.values_list("pk", flat=True))
         plan.delete()
 
 

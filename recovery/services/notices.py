@@ -1,0 +1,196 @@
+"""Notices: which events people are told of, and writing down that they are to be told.
+
+What is written here goes out later, by another worker: see `deliveries`. So nothing here asks
+anybody anything, and a notice that cannot be written never undoes what it tells of.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Final, ParamSpec
+
+from django.db import transaction
+from django.utils import timezone
+
+from drportal.actor import Actor
+from drportal.errors import DomainError
+from drportal.errors import Kind as ErrorKind
+from drportal.notify.message import Urgency
+from recovery.models import Execution, ExecutionEvent, Notice, RecoveryPlan
+from recovery.states import WaveState
+
+P = ParamSpec("P")
+
+logger = logging.getLogger(__name__)
+
+_LONGEST = 2000
+# A start that is refused over and over, as by a script, is told once in this time.
+_REFUSED_AGAIN_SECONDS = 600
+# Refusals that come of how things are, not of what was typed or who typed it.
+_OF_THINGS = frozenset({ErrorKind.CONFLICT, ErrorKind.LIMIT, ErrorKind.UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A kind of notice.
+
+    `label` is what one chooses it by, `title` what the subject says, where {wave} and {outcome}
+    stand for those. `events` are the events of a timeline that it tells of; with `outcomes` only
+    if what they are about ended so; with `once` only the first of an execution. `asks` says what
+    is waited for, and who can do it.
+    """
+
+    label: str
+    title: str
+    events: tuple[str, ...] = ()
+    outcomes: Set[str] = frozenset()
+    once: bool = False
+    urgency: Urgency = Urgency.INFO
+    asks: str = ""
+
+
+WAITING: Final = "WAITING"
+REFUSED: Final = "REFUSED"
+TEST: Final = "TEST"
+
+# Another event is another line here. What has no timeline is told by `of_plan`.
+KINDS: Final[Mapping[str, Sort]] = {
+    "REQUESTED": Sort("An execution was asked for", "requested", ("execution.requested",)),
+    "STARTED": Sort("An execution began", "started", ("execution.running",), once=True),
+    "WAVE_DONE": Sort(
+        "A wave completed",
+        "{wave} completed",
+        ("wave.ended",),
+        outcomes=frozenset({WaveState.COMPLETED}),
+        urgency=Urgency.GOOD,
+    ),
+    "WAVE_FAILED": Sort(
+        "A wave failed, timed out, was partial or blocked",
+        "{wave}: {outcome}",
+        ("wave.ended", "wave.blocked"),
+        outcomes=frozenset(set(WaveState) - {WaveState.COMPLETED, WaveState.CANCELLED}),
+        urgency=Urgency.BAD,
+    ),
+    WAITING: Sort(
+        "A gate waits for a person, with reminders",
+        "waits for a person before {wave}",
+        ("wave.waiting",),
+        urgency=Urgency.WARNING,
+        asks="The wave starts once somebody who may open gates of this plan has opened its gate. "
+        "Whoever may do that may also cancel the execution.",
+    ),
+    "RESUMED": Sort("A gate was opened", "gate before {wave} opened", ("wave.gate_opened",)),
+    "CANCEL_REQUESTED": Sort(
+        "Cancelling was asked for",
+        "cancelling was requested",
+        ("execution.cancel_requested",),
+        urgency=Urgency.WARNING,
+    ),
+    "ENDED": Sort("An execution ended, whichever way", "ended: {outcome}", ("execution.ended",)),
+    REFUSED: Sort(
+        "A start was refused",
+        "start refused",
+        urgency=Urgency.BAD,
+        asks="Nothing was started. Once the reason is mended, somebody who may start it can ask "
+        "for it again.",
+    ),
+}
+
+_BY_EVENT: Final = {
+    event: tuple((kind, sort) for kind, sort in KINDS.items() if event in sort.events)
+    for event in {event for sort in KINDS.values() for event in sort.events}
+}
+
+
+def of_event(event: ExecutionEvent) -> None:
+    """Write the notices that an event calls for, in its transaction. Never raises: whatever goes
+    wrong is logged, and the event stands.
+    """
+    wanted = _BY_EVENT.get(event.kind, ())
+    if not wanted:
+        return
+    try:
+        with transaction.atomic():
+            _write_of(event, wanted)
+    except Exception:
+        logger.exception("No notice of event %s (%s) was written", event.pk, event.kind)
+
+
+def of_plan(
+    kind: str, plan: RecoveryPlan, *, message: str, key: str, about: str = "", outcome: str = ""
+) -> None:
+    """Write a notice about a plan, in a transaction. `key` says what happened: told once. Never
+    raises.
+    """
+    try:
+        with transaction.atomic():
+            _write(
+                Notice(
+                    key=key,
+                    kind=kind,
+                    plan=plan,
+                    plan_name=plan.name,
+                    about=about,
+                    message=message[:_LONGEST],
+                    outcome=outcome,
+                )
+            )
+    except Exception:
+        logger.exception("No notice of plan %s (%s) was written", plan.pk, kind)
+
+
+def telling_refusals(start: Callable[P, Execution]) -> Callable[P, Execution]:
+    """Make a service that starts a plan tell that it refused to, for a reason that lies in how
+    things are. Its first argument is the plan; `kind` and `actor` are keywords.
+    """
+
+    @wraps(start)
+    def told(*args: P.args, **kwargs: P.kwargs) -> Execution:
+        try:
+            return start(*args, **kwargs)
+        except DomainError as error:
+            if error.kind in _OF_THINGS:
+                named: Any = kwargs
+                plan: Any = args[0]
+                _of_refusal(plan, error, kind=str(named["kind"]), actor=named["actor"])
+            raise
+
+    return told
+
+
+def _of_refusal(plan: RecoveryPlan, error: DomainError, *, kind: str, actor: Actor) -> None:
+    period = int(timezone.now().timestamp()) // _REFUSED_AGAIN_SECONDS
+    of_plan(
+        REFUSED,
+        plan,
+        message=f"{actor.name} asked for it. {error.detail}",
+        key=f"refused:{plan.pk}:{kind}:{error.code}:{period}",
+        about=kind,
+    )
+
+
+def _write_of(event: ExecutionEvent, wanted: tuple[tuple[str, Sort], ...]) -> None:
+    execution, wave = event.execution, event.wave
+    outcome = wave.state if wave is not None else execution.state
+    for kind, sort in wanted:
+        if sort.outcomes and outcome not in sort.outcomes:
+            continue
+        _write(
+            Notice(
+                key=f"{execution.pk}:{kind}" if sort.once else f"event:{event.pk}:{kind}",
+                kind=kind,
+                at=event.at,
+                plan_id=execution.plan_id,
+                plan_name=execution.plan_name,
+                about=execution.kind,
+                execution=execution,
+                wave=wave,
+                event=event,
+                outcome=outcome,
+            )
+        )
+
+
+def _write(notice: Notice) -> None:
+    Notice.objects.bulk_create([notice], ignore_conflicts=True)

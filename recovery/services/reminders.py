@@ -1,0 +1,47 @@
+"""Reminding people of gates that stay closed."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from recovery.models import Notice, Wave
+from recovery.services.notices import WAITING
+from recovery.states import EXECUTION, WaveState
+
+
+def remind() -> None:
+    """Write the reminder that is due for each gate that waits. Of those that were missed while no
+    worker ran, only the latest is written. Two queries, and a write.
+    """
+    now = timezone.now()
+    every = timedelta(minutes=settings.NOTICE_REMINDER_MINUTES)
+    waiting = Wave.objects.filter(
+        state=WaveState.WAITING,
+        gate_reached_at__lte=now - every,
+        gate_opened_at=None,
+        execution__state__in=sorted(EXECUTION.active),
+        execution__cancel_requested_at=None,
+    ).select_related("execution")
+    reminders = []
+    for wave in waiting:
+        reached = wave.gate_reached_at or now
+        number = (now - reached) // every
+        execution = wave.execution
+        told = f": {wave.gate_instructions}" if wave.gate_instructions else "."
+        reminders.append(
+            Notice(
+                key=f"gate:{wave.pk}:{reached.timestamp():.0f}:{number}",
+                kind=WAITING,
+                at=now,
+                plan_id=execution.plan_id,
+                plan_name=execution.plan_name,
+                about=execution.kind,
+                execution=execution,
+                wave=wave,
+                number=number,
+                message=f"Wave {wave.position} ({wave.name}) still waits at its gate{told}"[:2000],
+                outcome=wave.state,
+            )
+        )
+    Notice.objects.bulk_create(reminders, ignore_conflicts=True)
