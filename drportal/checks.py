@@ -17,6 +17,7 @@ def register_checks() -> None:
     register(launching, Tags.compatibility)
     register(regions, Tags.compatibility)
     register(broker, Tags.compatibility)
+    register(mail, Tags.compatibility)
     register(real_aws, Tags.security, deploy=True)
 
 
@@ -85,6 +86,19 @@ def broker(**_: Any) -> list[CheckMessage]:
             f"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT, {shutdown:g} s.",
             hint="A task would be delivered again while its worker still finishes it.",
             id="drportal.E004",
+        )
+    ]
+
+
+def mail(**_: Any) -> list[CheckMessage]:
+    """The mail server is spoken to in one way."""
+    if not (settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL):
+        return []
+    return [
+        Error(
+            "EMAIL_USE_TLS and EMAIL_USE_SSL are both set.",
+            hint="The first is STARTTLS, mostly on port 587, the second TLS on port 465.",
+            id="drportal.E005",
         )
     ]
 

@@ -152,6 +152,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ServerPhase": "recovery.states.Phase",
         "JobState": "recovery.states.JobState",
         "Verdict": "recovery.engine.measures.Verdict",
+        "DeliveryState": "recovery.models.notices.DeliveryState",
+        "NoticeMedium": "recovery.models.notices.Medium",
         "SyncKind": "protection.choices.SyncKind",
         "SyncState": "protection.choices.SyncState",
         "RegionStatus": "protection.choices.RegionStatus",

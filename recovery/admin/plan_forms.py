@@ -53,7 +53,7 @@ class HeadForm(PortalForm):
     notification_addresses = forms.CharField(
         label="Notification addresses",
         required=False,
-        help_text="One e-mail address a line. They are kept; nothing is sent to them yet.",
+        help_text="One e-mail address a line. Each gets all notices of the plan.",
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     tags = forms.CharField(

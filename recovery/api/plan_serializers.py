@@ -107,7 +107,7 @@ class PlanIn(StrictSerializer):
         child=Text(),
         required=False,
         max_length=MOST_ADDRESSES,
-        help_text="E-mail addresses, each once. They are kept; nothing is sent to them yet.",
+        help_text="E-mail addresses, each once. Each gets all notices of the plan.",
     )
     tags = Tags(required=False, help_text="The plan's own tags.")
     waves = WaveIn(many=True)

@@ -157,8 +157,11 @@ def test_only_what_the_portal_registers_has_pages():
         "protection.syncrun",
         "protection.tagsyncsettings",
         "protection.targetaccount",
+        "recovery.delivery",
         "recovery.execution",
         "recovery.importrun",
+        "recovery.noticechannel",
+        "recovery.noticepreference",
         "recovery.recoveryplan",
     }
 

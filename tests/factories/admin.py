@@ -16,7 +16,16 @@ from drportal.actor import SCHEDULE
 from drportal.mirror.models import OutboxEntry
 from protection.choices import SettingsLevel, SyncState
 from protection.models import LaunchSettings, TagSyncSettings
-from recovery.models import Execution, ImportRun, JobWatch
+from recovery.models import (
+    Delivery,
+    Execution,
+    ImportRun,
+    JobWatch,
+    Notice,
+    NoticeChannel,
+    NoticePreference,
+)
+from recovery.models.notices import Medium
 from recovery.states import (
     ExecutionState,
     JobState,
@@ -101,11 +110,42 @@ def estate() -> Estate:
         ImportRun.objects.create(
             mode="ADD_ONLY", dry_run=True, succeeded=True, document_digest="0" * 64
         ),
+        *_notices(plan, execution),
         UserFactory.create(),
         Group.objects.create(name=f"role of {account.account_id}"),
         schedule_of("protection.sync_inventory", name=f"sync {account.account_id}"),
     )
     return Estate({row._meta.label_lower: row for row in rows})
+
+
+def _notices(plan: Any, execution: Execution) -> tuple[Model, ...]:
+    """A channel of the plan, what somebody wants to be told of, and a notice that waits for it."""
+    channel = NoticeChannel.objects.create(
+        plan=plan,
+        name="Room",
+        medium=Medium.SERVICE,
+        address="jsons://hooks.example.com/never-shown",
+        masked="Webhook, JSON at hooks.example.com [masked]",
+        kinds=["WAITING"],
+    )
+    notice = Notice.objects.create(
+        key=f"estate:{execution.pk}",
+        kind="WAITING",
+        plan=plan,
+        plan_name=plan.name,
+        about=execution.kind,
+        execution=execution,
+        addressed_at=timezone.now(),
+    )
+    delivery = Delivery.objects.create(
+        notice=notice,
+        medium=channel.medium,
+        channel=channel,
+        target=f"channel:{channel.pk}",
+        shown=f"Room: {channel.masked}",
+    )
+    preference = NoticePreference.objects.create(person=UserFactory.create(), kinds=["WAITING"])
+    return channel, delivery, preference
 
 
 def busy_execution(*, kind: Kind = Kind.DRILL, plan: Any = None, **fields: Any) -> Execution:

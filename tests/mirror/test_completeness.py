@@ -24,6 +24,7 @@ from protection.models import (
 from recovery.models import (
     Execution,
     LaunchJob,
+    NoticeChannel,
     PlanVersion,
     PlanWave,
     PlanWaveGroup,
@@ -64,6 +65,7 @@ LEFT_OUT = {
     - {"name", "task", "queue", "expire_seconds", "kwargs", "enabled", "interval", "crontab"},
     RecoveryPlan: set(),
     PlanVersion: set(),
+    NoticeChannel: set(),
     PlanWave: {"id", "plan"},  # it has no life of its own: a plan's waves are made anew
     PlanWaveGroup: {"id"},
     # What keeps the running engine from going on, and that it was restored, which is ours to know.
@@ -100,6 +102,7 @@ def read(monkeypatch):
 
     group = ProtectionGroupFactory.create()
     everything_set_of(group)
+    NoticeChannel.objects.create(name="Room", medium="TOPIC", address="arn", masked="arn")
     wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan_of(group)))
     WaveServerFactory.create(wave=wave, launch_job=LaunchJobFactory.create(wave=wave))
     for model in LEFT_OUT:

@@ -13,6 +13,7 @@ from drportal import checks
         (checks.regions, {"AWS_DEFAULT_REGION": ""}, "E003"),
         (checks.regions, {"DRS_REGIONS": ["us-east-1", "us-east-1a"]}, "E003"),
         (checks.broker, {"CELERY_BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 60}}, "E004"),
+        (checks.mail, {"EMAIL_USE_TLS": True, "EMAIL_USE_SSL": True}, "E005"),
         (checks.real_aws, {"AWS_ENDPOINT_URL": "http://localhost:5000"}, "W001"),
     ],
 )
@@ -26,7 +27,7 @@ def test_settings_that_contradict_each_other_are_told(settings, check, changed, 
 
 @pytest.mark.parametrize(
     "check",
-    [checks.polling, checks.launching, checks.regions, checks.broker, checks.real_aws],
+    [checks.polling, checks.launching, checks.regions, checks.broker, checks.mail, checks.real_aws],
 )
 def test_the_defaults_do_not(settings, check):
     settings.AWS_ENDPOINT_URL = ""
