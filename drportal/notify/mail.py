@@ -16,7 +16,8 @@ _WORDS: tuple[tuple[type[Exception], str, bool], ...] = (
     (smtplib.SMTPAuthenticationError, "The mail server refuses the portal's log-in", True),
     (smtplib.SMTPNotSupportedError, "The mail server cannot do what the settings ask of it", True),
     (smtplib.SMTPConnectError, "The mail server did not let the portal in", True),
-    (smtplib.SMTPServerDisconnected, "The mail server broke the connection off", True),
+    # Also what smtplib makes of an answer that does not come in time.
+    (smtplib.SMTPServerDisconnected, "The mail server broke off, or did not answer in time", True),
     (smtplib.SMTPResponseException, "The mail server did not take the message", False),
     (smtplib.SMTPException, "The mail server did not take the message", False),
     (ssl.SSLError, "No trusted connection to the mail server came about", True),

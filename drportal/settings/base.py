@@ -241,8 +241,11 @@ LOGGING: dict[str, Any] = {
         name: {"level": LOG_LEVEL}
         for name in ("drportal", "protection", "recovery", "queries", "audit", "celery")
     }
-    # It writes parts of addresses, which hold secrets, into its log.
-    | {"apprise": {"handlers": ["nowhere"], "propagate": False}},
+    # They write addresses, which hold secrets, into their logs.
+    | {
+        "apprise": {"handlers": ["nowhere"], "propagate": False},
+        "urllib3": {"level": "WARNING"},
+    },
 }
 
 # Mail and other notices. Without EMAIL_HOST no mail is sent, and the delivery log says so; without

@@ -34,9 +34,8 @@ def add(
 ) -> NoticeChannel:
     """Add a channel of a plan, or of all plans. Raises InvalidInput and ChannelNameTaken."""
     channel = NoticeChannel(plan=plan, medium=medium)
-    return _save(
-        channel, "added", name=name, address=address, kinds=kinds, active=True, actor=actor
-    )
+    said = {"name": name, "address": address, "kinds": kinds, "active": True}
+    return _save(channel, said, new=True, actor=actor)
 
 
 def edit(
