@@ -114,7 +114,7 @@ def _refused(statuses: list[str]) -> ChannelFailed:
 
 def _read(address: str) -> tuple[Any, Any, _Known]:
     """What apprise makes of an address, its parts, and which service it is."""
-    plugin = Apprise.instantiate(address)
+    plugin: Any = Apprise.instantiate(address)
     if plugin is None:
         raise InvalidInput.field(
             "address",

@@ -301,11 +301,11 @@ class NoticePreferenceAdmin(RecordedAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> NoticePreference | None:
-        if object_id == str(request.user.pk) and self.has_view_permission(request):
-            own = NoticePreference.objects.filter(pk=object_id).select_related("person").first()
+        own = request.user
+        if isinstance(own, User) and object_id == str(own.pk) and self.has_view_permission(request):
+            chosen = NoticePreference.objects.filter(person=own).select_related("person").first()
             # Nobody has chosen anything before they do: there is a page all the same.
-            person = User.objects.get(pk=object_id)
-            return own or NoticePreference(person=person)
+            return chosen or NoticePreference(person=User.objects.get(pk=own.pk))
         found: NoticePreference | None = super().get_object(request, object_id, from_field)
         return found
 

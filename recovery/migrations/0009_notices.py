@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('medium', models.CharField(choices=[('MAIL', 'Mail'), ('TOPIC', 'SNS topic'), ('SERVICE', 'Webhook, Slack, Teams, ...')], max_length=8)),
-                ('target', models.CharField(max_length=300)),
+                ('target', models.CharField(max_length=320)),
                 ('address', models.CharField(blank=True, default='', max_length=254)),
                 ('shown', models.CharField(max_length=480)),
                 ('state', models.CharField(choices=[('PENDING', 'Waiting'), ('FAILED', 'Failed, tried again'), ('SENT', 'Sent'), ('GIVEN_UP', 'Given up'), ('DROPPED', 'Dropped')], default='PENDING', editable=False, max_length=8)),

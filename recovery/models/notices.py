@@ -159,7 +159,7 @@ class Delivery(models.Model):
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+"
     )
-    target = models.CharField(max_length=300)
+    target = models.CharField(max_length=320)
     address = models.CharField(max_length=254, blank=True, default="")
     shown = models.CharField(max_length=480)
     state = models.CharField(

@@ -155,7 +155,7 @@ def _mail(notice: Notice, address: str, *, person: User | None = None) -> Delive
 def _may_see(person: User, notice: Notice) -> bool:
     if notice.execution_id:
         return executions_for(person).filter(pk=notice.execution_id).exists()
-    return plans_for(person).filter(pk=notice.plan_id).exists()
+    return notice.plan_id is not None and plans_for(person).filter(pk=notice.plan_id).exists()
 
 
 def _escalated(notice: Notice) -> bool:

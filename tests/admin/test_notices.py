@@ -120,11 +120,11 @@ def test_a_channel_of_all_plans_is_for_those_who_may_edit_all(person, browser, r
     plan = plan_of(name="Payments")
     grant(person, PlanPermission.CHANGE, on=plan)
     assert "All plans" not in text(browser.get(f"{CHANNELS}add/"))
-    assert browser.post(f"{CHANNELS}add/", typed(plan, plan="all")).status_code == 200
+    assert browser.post(f"{CHANNELS}add/", typed(plan) | {"plan": "all"}).status_code == 200
     assert not NoticeChannel.objects.exists()
     assert browser.post(f"{CHANNELS}add/", typed(plan_of())).status_code == 200, "not their plan"
     assert not NoticeChannel.objects.exists()
-    assert root.post(f"{CHANNELS}add/", typed(plan, plan="all")).status_code == 302
+    assert root.post(f"{CHANNELS}add/", typed(plan) | {"plan": "all"}).status_code == 302
     every = NoticeChannel.objects.get()
     assert every.plan is None
     assert browser.get(f"{CHANNELS}{every.pk}/change/").status_code == 404

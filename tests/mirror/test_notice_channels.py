@@ -37,7 +37,7 @@ def test_channels_are_restored_without_their_secrets_and_say_so(store, room):
     assert SECRET not in str(store.held("NoticeChannels"))
     before = everything_told()
     lose_everything()
-    services.restore()
+    services.restore(take_over=True)
     assert everything_told() == before
     restored = NoticeChannel.objects.get(name="Room")
     assert (restored.address, restored.address_lost, restored.kinds) == ("", True, ["ENDED"])

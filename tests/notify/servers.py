@@ -121,7 +121,8 @@ def _serving(server: socketserver.BaseServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield server.server_address[1]  # type: ignore[misc]  # an address of TCP
+        address: Any = server.server_address
+        yield address[1]
     finally:
         server.shutdown()
         thread.join()

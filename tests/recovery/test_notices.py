@@ -12,7 +12,7 @@ from drportal.simulator.faults import Kind as FaultKind
 from drportal.simulator.world import world
 from recovery.errors import ConfirmationNeeded, PlanAlreadyRunning
 from recovery.models import Delivery, Execution, Notice, RecoveryPlan
-from recovery.services import deliveries, executions, notices, reminders
+from recovery.services import deliveries, executions, notice_words, notices, reminders
 from recovery.services.events import note
 from recovery.states import ExecutionState, Kind
 from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
@@ -56,7 +56,7 @@ def plan(aws):
 def subjects() -> list[str]:
     """The subjects of what has been sent since this was last asked."""
     deliveries.send_due()
-    found = [message.subject for message in mail.outbox]
+    found = [str(message.subject) for message in mail.outbox]
     mail.outbox.clear()
     return found
 
@@ -82,7 +82,7 @@ def test_a_drill_is_told_from_its_request_to_its_end_and_called_a_drill(plan, dr
     for message in mail.outbox:
         assert message.to == [OPS]
         assert message.body.splitlines()[0] == "This is about a DRILL."
-        assert "RECOVERY" not in message.subject + message.body
+        assert "RECOVERY" not in f"{message.subject} {message.body}"
         assert f"/admin/recovery/execution/{execution.pk}/change/" in message.body
         assert "https://dr.example.com/" in message.body
         assert "UTC" in message.body
@@ -92,7 +92,7 @@ def test_a_recovery_is_called_one_in_subject_and_first_line(plan, driver):
     executions.start(plan, kind=Kind.RECOVERY, confirmation=plan.name, actor=PERSON)
     assert subjects() == ["[RECOVERY] Payments: requested"]
     notice = Notice.objects.get()
-    words = deliveries.notice_words.message_of(notice, key="k")
+    words = notice_words.message_of(notice, key="k")
     assert words.body.splitlines()[0] == "This is about a REAL RECOVERY."
 
 
