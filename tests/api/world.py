@@ -9,12 +9,16 @@ from django.apps import apps
 from audit.models import AuditRecord, Outcome
 from drportal.api.models import IdempotencyKey
 from drportal.mirror.models import OutboxEntry
+from recovery.models import Notice
+from recovery.services.notices import REFUSED
 
 _LABELS = ("protection", "recovery")
 
 
 class World:
-    """Every row that a request could change. Records of reads and refusals are not among them."""
+    """Every row that a request could change. Records of reads and refusals are not among them,
+    nor are the notices of a refusal.
+    """
 
     def rows(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -22,6 +26,8 @@ class World:
             for label in _LABELS
             for model in apps.get_app_config(label).get_models()
         }
+        notices = Notice.objects.exclude(kind=REFUSED)
+        found[Notice._meta.label] = sorted(notices.values_list(), key=str)
         found["outbox"] = sorted(
             OutboxEntry.objects.exclude(kind="AuditLogs").values_list(), key=str
         )

@@ -16,7 +16,7 @@ from drportal.mirror.attributes import moment
 from drportal.mirror.packing import digest
 from drportal.mirror.projections import NoProjection, all_projections, projection_of
 from protection.choices import Selection
-from recovery.models import Execution, Wave
+from recovery.models import Execution, NoticeChannel, Wave
 from recovery.states import ExecutionState
 from tests.factories.protection import (
     AccountRegionFactory,
@@ -42,7 +42,7 @@ NAMED_BY_THE_DESIGN = {
 # What else it takes to rebuild a lost portal (docs/adr/0007).
 OUR_OWN = {
     *("ProtectionGroupVersions", "LaunchConfigurationVersions", "RecoveryPlanVersions"),
-    *("TagSyncSettings", "Schedules"),
+    *("TagSyncSettings", "Schedules", "NoticeChannels"),
 }
 ONE_ROW = {"TagSyncSettings"}
 EVERY = [projection.kind for projection in all_projections()]
@@ -54,6 +54,9 @@ def make(count):
         group = ProtectionGroupFactory.create()
         everything_set_of(group)
         plan = plan_of(group, ProtectionGroupFactory.create(tags={"Tier": "1"}))
+        NoticeChannel.objects.create(
+            plan=plan, name="Room", medium="SERVICE", address="a secret", masked="Slack [masked]"
+        )
         wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan))
         job = LaunchJobFactory.create(wave=wave)
         WaveServerFactory.create_batch(2, wave=wave, launch_job=job)
