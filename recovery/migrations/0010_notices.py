@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('recovery', '0008_restored_at'),
+        ('recovery', '0009_recovery_points'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
