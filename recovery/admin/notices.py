@@ -51,7 +51,7 @@ class DeliveryAdmin(RecordedAdmin):
         "kind_shown",
         "told",
         "plan_shown",
-        "shown",
+        "to",
         "state_shown",
         "attempts",
         "last_error",
@@ -87,6 +87,10 @@ class DeliveryAdmin(RecordedAdmin):
     @admin.display(description="Plan", ordering="notice__plan_name")
     def plan_shown(self, delivery: Delivery) -> str:
         return delivery.notice.plan_name or "all plans"
+
+    @admin.display(description="To", ordering="shown")
+    def to(self, delivery: Delivery) -> str:
+        return delivery.shown
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, delivery: Delivery) -> str:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from protection.models import TargetAccount
 from recovery.states import ExecutionState, ServerState, WaveState
-from tests.factories.admin import schedule_of
+from tests.factories.admin import notices_of, schedule_of
 from tests.factories.protection import (
     AccountRegionFactory,
     ProtectionGroupFactory,
@@ -71,7 +71,14 @@ def schedule() -> None:
     schedule_of("recovery.advance_all", name=f"schedule {count}")
 
 
+def notice() -> None:
+    made = ExecutionFactory.create(plan=plan_of())
+    notices_of(made.plan, made)
+
+
 LISTS = {
+    "recovery_delivery": notice,
+    "recovery_noticechannel": notice,
     "protection_targetaccount": account,
     "protection_sourceserver": server,
     "protection_protectiongroup": group,

@@ -3,9 +3,10 @@
 import pytest
 from rest_framework.test import APIClient
 
-from recovery.models import Delivery
+from recovery.models import Delivery, Notice
 from recovery.permissions import NoticePermission, PlanPermission
 from tests.factories.admin import estate
+from tests.factories.recovery import ExecutionFactory, plan_of
 from tests.factories.users import UserFactory, grant
 
 pytestmark = pytest.mark.django_db
@@ -78,3 +79,15 @@ def test_nothing_can_be_changed_there(method):
 def test_an_unknown_filter_is_refused():
     client = client_of(NoticePermission.VIEW_DELIVERIES)
     assert client.get(f"{LOG}?colour=red").status_code == 400
+
+
+@pytest.mark.parametrize("key", [{}, {"HTTP_IDEMPOTENCY_KEY": "a-key-of-its-own"}], ids=["", "key"])
+def test_a_start_that_is_refused_is_told_of_whatever_its_request_carries(root, key):
+    plan = plan_of()
+    ExecutionFactory.create(plan=plan)
+    link = f"/api/v1/recovery-plans/{plan.pk}/execute"
+    for _ in range(2):
+        assert root.post(link, {"kind": "DRILL"}, **key).status_code == 409
+    told = Notice.objects.get()
+    assert (told.kind, told.about, told.plan) == ("REFUSED", "DRILL", plan)
+    assert told.message.startswith("root asked for it. ")

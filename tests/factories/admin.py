@@ -110,7 +110,7 @@ def estate() -> Estate:
         ImportRun.objects.create(
             mode="ADD_ONLY", dry_run=True, succeeded=True, document_digest="0" * 64
         ),
-        *_notices(plan, execution),
+        *notices_of(plan, execution),
         UserFactory.create(),
         Group.objects.create(name=f"role of {account.account_id}"),
         schedule_of("protection.sync_inventory", name=f"sync {account.account_id}"),
@@ -118,7 +118,7 @@ def estate() -> Estate:
     return Estate({row._meta.label_lower: row for row in rows})
 
 
-def _notices(plan: Any, execution: Execution) -> tuple[Model, ...]:
+def notices_of(plan: Any, execution: Execution) -> tuple[Model, ...]:
     """A channel of the plan, what somebody wants to be told of, and a notice that waits for it."""
     channel = NoticeChannel.objects.create(
         plan=plan,

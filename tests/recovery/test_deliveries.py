@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from celery import current_app
 from django.core import mail
 from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.models import AuditRecord
+from drportal.commandlines import ALL_QUEUES
 from drportal.notify import mail as by_mail
 from drportal.notify import service
 from drportal.notify.message import ChannelFailed
@@ -18,6 +20,7 @@ from recovery import tasks
 from recovery.engine import steps
 from recovery.models import Delivery, Execution, Notice, NoticePreference, RecoveryPlan
 from recovery.permissions import ExecutionPermission, PlanPermission
+from recovery.schedules import SCHEDULES
 from recovery.services import deliveries, notice_channels, reminders, waves
 from recovery.services.events import note
 from tests.factories.recovery import ExecutionFactory, plan_of
@@ -326,6 +329,15 @@ def test_one_notice_that_cannot_be_addressed_keeps_no_other_back(plan, monkeypat
     bad.refresh_from_db()
     assert bad.addressed_at is None
     assert bad.due_at > timezone.now()
+
+
+def test_beat_asks_for_it_on_a_queue_of_its_own_that_a_worker_serves():
+    [schedule] = [each for each in SCHEDULES if each.task == tasks.send_notices.name]
+    assert schedule.queue == "notices"
+    assert schedule.every < schedule.expires < deliveries.LEASE.total_seconds()
+    assert schedule.queue in ALL_QUEUES.split(",")
+    routed = current_app.amqp.router.route({}, tasks.send_notices.name)
+    assert routed["queue"].name == "notices", "whoever asks for it"
 
 
 def test_the_task_sends_and_reminds(plan, monkeypatch):
