@@ -24,7 +24,8 @@ def is_topic(arn: str) -> bool:
 def publish(topic: str, *, subject: str, body: str) -> str:
     """Publish to a topic with the portal's own credentials, and return SNS's id of the message.
 
-    Published twice, it is sent twice: SNS has no token for it. Raises AwsError.
+    Published twice, it is sent twice: SNS has no token for it. So boto tries once; whoever calls
+    tries again, and knows that it does. Raises AwsError.
     """
     found = _TOPIC.fullmatch(topic)
     if found is None:
@@ -32,7 +33,7 @@ def publish(topic: str, *, subject: str, body: str) -> str:
     region = found["region"]
     scope = Scope(Account(own_account(region)), region)
     with translated("Publish", scope):
-        answer = client("sns", Use.WRITE, scope).publish(
+        answer = client("sns", Use.WRITE_ONCE, scope).publish(
             TopicArn=topic, Subject=subject, Message=body
         )
         return str(answer["MessageId"])

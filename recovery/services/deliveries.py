@@ -48,7 +48,7 @@ _TAKE_LOCK = 0x6E6F74696365
 
 
 @reaches_outside
-def send_due(*, within: timedelta = timedelta(seconds=15)) -> int:
+def send_due(*, within: timedelta = timedelta(seconds=10)) -> int:
     """Address what is new, then send what is due until nothing is or the time is up. Returns how
     many were sent. Any number of these may run at once.
     """
@@ -196,7 +196,9 @@ def _take() -> Delivery | None:
         found.attempts += 1
         found.leased_until = now + LEASE
         found.due_at = now + max(LEASE, wait_after(found.attempts))
-        found.save(update_fields=["attempts", "leased_until", "due_at"])
+        # What stays if the worker dies, or is ended because a channel never stops answering.
+        found.last_error = f"Begun at {now:%H:%M:%S} UTC, with no outcome yet."
+        found.save(update_fields=["attempts", "leased_until", "due_at", "last_error"])
     return found
 
 

@@ -245,6 +245,7 @@ def test_a_worker_that_dies_loses_nothing_and_after_sending_repeats(plan, point,
             checkpoints.removeFilter(kills)
             checkpoints.setLevel(before)
         assert deliveries.send_due() == 0, "it is still leased"
+        assert "with no outcome yet" in Delivery.objects.get().last_error
         clock.shift(deliveries.LEASE)
         assert deliveries.send_due() == 1
     assert told() == [OPS] * arrived
