@@ -121,7 +121,9 @@ def test_a_wave_that_fails_and_what_that_blocks_are_told(plan, driver):
 def test_a_wave_that_is_partial_is_told_as_that(plan, driver):
     world.faults.add(Fault(FaultKind.LAUNCH_FAIL, server=known("db-1").server_id))
     driver.run(drill(plan))
-    assert "[DRILL] Payments: wave 1 (Databases): partial" in subjects()
+    found = subjects()
+    assert "[DRILL] Payments: wave 1 (Databases): partial" in found
+    assert found[-1] == "[DRILL] Payments: ended: partial"
 
 
 def test_a_wave_that_times_out_is_told(plan, driver):
