@@ -37,12 +37,14 @@ def environment(**more: str) -> dict[str, str]:
 class Worker:
     """A Celery worker with `concurrency` processes, in a process group of its own."""
 
-    def __init__(self, log: Path, *, concurrency: int = 2, **env: str) -> None:
+    def __init__(
+        self, log: Path, *, concurrency: int = 2, queues: str = "engine", **env: str
+    ) -> None:
         self._log = log.open("ab")
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "celery", "-A", "drportal", "worker"),
-                *("--queues", "engine", "--concurrency", str(concurrency)),
+                *("--queues", queues, "--concurrency", str(concurrency)),
                 *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
                 *("--hostname", f"{log.stem}-{time.monotonic_ns()}@localhost"),
             ],
