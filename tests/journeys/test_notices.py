@@ -32,8 +32,12 @@ def test_mail_gets_through_while_a_webhook_hangs(tmp_path):
             kinds=["REQUESTED", "STARTED"],
             actor=PERSON,
         )
-        mail_settings = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(post.port)}
-        worker = Worker(tmp_path / "worker.log", queues="notices", **mail_settings)
+        worker = Worker(
+            tmp_path / "worker.log",
+            queues="notices",
+            EMAIL_HOST="127.0.0.1",
+            EMAIL_PORT=str(post.port),
+        )
         try:
             execution = ExecutionFactory.create(plan=plan, plan_name=plan.name)
             with transaction.atomic():
