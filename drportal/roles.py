@@ -33,9 +33,12 @@ _STEER = frozenset(
         "recovery.drill_recoveryplan",
         "recovery.recover_recoveryplan",
         "recovery.steer_recoveryplan",
+        "recovery.terminate_recoveryplan",
         "protection.run_syncrun",
     }
 )
+# What people work with after a disaster: to destroy it is more than to steer.
+_DESTROY = frozenset({"recovery.terminate_recovery_recoveryplan"})
 _MODIFY = frozenset({"protection.change_protectiongroup", "recovery.change_recoveryplan"})
 _BUILD = _MODIFY | {
     "protection.add_protectiongroup",
@@ -64,7 +67,7 @@ _ADMINISTER = frozenset(
     }
 )
 
-_MANAGE = _VIEW | _STEER | _BUILD | _REGISTER | _CONFIGURE | _SHARE
+_MANAGE = _VIEW | _STEER | _DESTROY | _BUILD | _REGISTER | _CONFIGURE | _SHARE
 
 ROLES: dict[str, frozenset[str]] = {
     "DRSOrchestrationAdmin": _MANAGE | _ADMINISTER,

@@ -21,6 +21,9 @@ from recovery.models import (
     PlanWave,
     PlanWaveGroup,
     RecoveryPlan,
+    Termination,
+    TerminationInstance,
+    TerminationJob,
     Wave,
     WaveServer,
 )
@@ -210,6 +213,7 @@ def _server(server: WaveServer) -> Item:
         "subnetId": server.subnet_id,
         "recoveryPointAt": moment(server.recovery_point_at),
         "factsAt": moment(server.facts_at),
+        "instanceGoneAt": moment(server.instance_gone_at),
         "startedAt": moment(server.started_at),
         "finishedAt": moment(server.finished_at),
     }
@@ -233,6 +237,60 @@ def _job(job: LaunchJob) -> Item:
         "askedAt": moment(job.asked_at),
         "startedAt": moment(job.started_at),
         "endedAt": moment(job.ended_at),
+    }
+
+
+def _terminations(terminations: QuerySet[Termination]) -> Iterator[Item]:
+    for row in terminations:
+        yield {
+            "terminationId": str(row.pk),
+            "executionId": str(row.execution_id),
+            "status": row.state,
+            "statusMessage": row.message,
+            "reason": row.reason,
+            "initiatedBy": row.requested_by,
+            "initiatedById": row.requested_by_id,
+            "createdAt": moment(row.created_at),
+            "finishedAt": moment(row.finished_at),
+            "requestId": row.correlation_id,
+        }
+
+
+def _termination_jobs(jobs: QuerySet[TerminationJob]) -> Iterator[Item]:
+    instances = TerminationInstance.objects.order_by("source_server_id", "id")
+    for job in jobs.prefetch_related(Prefetch("instances", instances)):
+        yield {
+            "terminationJobId": str(job.pk),
+            "terminationId": str(job.termination_id),
+            "accountId": job.aws_account_id,
+            "accountName": job.account_name,
+            "region": job.region,
+            "recoveryInstanceIds": list(job.instance_ids),
+            "sourceServerIds": list(job.server_ids),
+            "status": job.state,
+            "statusMessage": job.message,
+            "knownJobIds": list(job.known_job_ids),
+            "jobId": job.drs_job_id,
+            "drsStatus": job.drs_status,
+            "createdAt": moment(job.created_at),
+            "intendedAt": moment(job.intended_at),
+            "askedAt": moment(job.asked_at),
+            "startedAt": moment(job.started_at),
+            "endedAt": moment(job.ended_at),
+            "instances": [_instance(row) for row in job.instances.all()],
+        }
+
+
+def _instance(row: TerminationInstance) -> Item:
+    return {
+        "terminationInstanceId": str(row.pk),
+        "waveServerId": str(row.server_id),
+        "sourceServerId": row.source_server_id,
+        "recoveryInstanceId": row.instance_id,
+        "launchedByJobId": row.launch_job_id,
+        "status": row.state,
+        "statusMessage": row.message,
+        "finishedAt": moment(row.finished_at),
     }
 
 
@@ -294,5 +352,23 @@ PROJECTIONS = (
         build=_waves,
         restore=mirror_restore.waves,
         indexes=(Index("ExecutionIndex", "executionId"),),
+    ),
+    Projection(
+        kind="Terminations",
+        model=Termination,
+        key="terminationId",
+        style=Style.CONTROL,
+        build=_terminations,
+        restore=mirror_restore.terminations,
+        indexes=(Index("ExecutionIndex", "executionId", "createdAt"),),
+    ),
+    Projection(
+        kind="TerminationJobs",
+        model=TerminationJob,
+        key="terminationJobId",
+        style=Style.CONTROL,
+        build=_termination_jobs,
+        restore=mirror_restore.termination_jobs,
+        indexes=(Index("TerminationIndex", "terminationId"),),
     ),
 )

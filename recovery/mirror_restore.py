@@ -15,11 +15,14 @@ from recovery.models import (
     PlanWave,
     PlanWaveGroup,
     RecoveryPlan,
+    Termination,
+    TerminationInstance,
+    TerminationJob,
     Wave,
     WaveServer,
 )
 from recovery.services import adoption
-from recovery.states import EXECUTION, JOB, JobState
+from recovery.states import EXECUTION, JOB, TERMINATION_JOB, JobState
 
 _PLAN: Final = {
     "id": "planId",
@@ -121,6 +124,7 @@ _SERVER: Final = {
     "subnet_id": "subnetId",
     "recovery_point_at": "recoveryPointAt",
     "facts_at": "factsAt",
+    "instance_gone_at": "instanceGoneAt",
     "started_at": "startedAt",
     "finished_at": "finishedAt",
 }
@@ -141,6 +145,47 @@ _JOB: Final = {
     "asked_at": "askedAt",
     "started_at": "startedAt",
     "ended_at": "endedAt",
+}
+_TERMINATION: Final = {
+    "id": "terminationId",
+    "execution": "executionId",
+    "state": "status",
+    "message": "statusMessage",
+    "reason": "reason",
+    "requested_by": "initiatedBy",
+    "requested_by_id": "initiatedById",
+    "created_at": "createdAt",
+    "finished_at": "finishedAt",
+    "correlation_id": "requestId",
+}
+_TERMINATION_JOB: Final = {
+    "id": "terminationJobId",
+    "termination": "terminationId",
+    "aws_account_id": "accountId",
+    "account_name": "accountName",
+    "region": "region",
+    "instance_ids": "recoveryInstanceIds",
+    "server_ids": "sourceServerIds",
+    "state": "status",
+    "message": "statusMessage",
+    "known_job_ids": "knownJobIds",
+    "drs_job_id": "jobId",
+    "drs_status": "drsStatus",
+    "created_at": "createdAt",
+    "intended_at": "intendedAt",
+    "asked_at": "askedAt",
+    "started_at": "startedAt",
+    "ended_at": "endedAt",
+}
+_INSTANCE: Final = {
+    "id": "terminationInstanceId",
+    "server": "waveServerId",
+    "source_server_id": "sourceServerId",
+    "instance_id": "recoveryInstanceId",
+    "launch_job_id": "launchedByJobId",
+    "state": "status",
+    "message": "statusMessage",
+    "finished_at": "finishedAt",
 }
 # Nobody's: a live job without its account is left out, as any row is whose parent is missing.
 _NO_ACCOUNT: Final = UUID(int=0)
@@ -234,6 +279,33 @@ def _job(wave: Wave, told: Item, accounts: dict[str, UUID]) -> LaunchJob:
         # DRS may have been asked since the item was sent: so it is looked for, not asked again.
         job.asked_at = job.intended_at or job.created_at
     return job
+
+
+def terminations(items: Iterable[Item], done: Restoration) -> None:
+    """Clean-ups, as they stood. Those under way are looked at as soon as an engine is there."""
+    done.write(Termination(**columns(Termination, item, _TERMINATION)) for item in items)
+
+
+def termination_jobs(items: Iterable[Item], done: Restoration) -> None:
+    """The jobs of clean-ups, with their instances. What DRS was asked since an item was sent shows
+    when it is looked: an instance that is gone is done, and a server that is in a job waits.
+    """
+    accounts = dict(TargetAccount.objects.values_list("account_id", "pk"))
+    for item in items:
+        job = TerminationJob(**columns(TerminationJob, item, _TERMINATION_JOB))
+        if job.state in TERMINATION_JOB.active:
+            job.account_id = accounts.get(job.aws_account_id, _NO_ACCOUNT)
+        else:
+            job.due_at = None
+        for written in done.insert([job]):
+            done.write(
+                TerminationInstance(
+                    job=written,
+                    termination_id=written.termination_id,
+                    **columns(TerminationInstance, told, _INSTANCE),
+                )
+                for told in item["instances"]
+            )
 
 
 def _positions(numbers: Iterable[int]) -> list[int]:

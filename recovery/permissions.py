@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class PlanPermission(StrEnum):
-    """On recovery plans. To drill and to recover are two things."""
+    """On recovery plans. To drill and to recover are two things, and so it is to clean up."""
 
     VIEW = "recovery.view_recoveryplan"
     ADD = "recovery.add_recoveryplan"
@@ -14,6 +14,8 @@ class PlanPermission(StrEnum):
     DRILL = "recovery.drill_recoveryplan"
     RECOVER = "recovery.recover_recoveryplan"
     STEER = "recovery.steer_recoveryplan"
+    TERMINATE = "recovery.terminate_recoveryplan"
+    TERMINATE_RECOVERY = "recovery.terminate_recovery_recoveryplan"
 
 
 class ExecutionPermission(StrEnum):

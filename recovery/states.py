@@ -162,6 +162,81 @@ JOB = Lifecycle(
 )
 
 
+class TerminationState(models.TextChoices):
+    """How the clean-up of an execution stands. COMPLETED means that every instance is gone;
+    INCOMPLETE that some are there still, or that nobody can tell.
+    """
+
+    RUNNING = "RUNNING", "Under way"
+    COMPLETED = "COMPLETED", "Completed"
+    INCOMPLETE = "INCOMPLETE", "Incomplete"
+
+
+TERMINATION = Lifecycle(
+    {
+        TerminationState.RUNNING: {TerminationState.COMPLETED, TerminationState.INCOMPLETE},
+        TerminationState.COMPLETED: set(),
+        TerminationState.INCOMPLETE: set(),
+    }
+)
+
+# The journal of one TerminateRecoveryInstances. One that found nothing left to ask for is ENDED
+# without ever having been asked.
+TERMINATION_JOB = Lifecycle(
+    {
+        JobState.QUEUED: {JobState.INTENDED, JobState.ENDED, JobState.REFUSED},
+        JobState.INTENDED: {
+            JobState.QUEUED,
+            JobState.STARTED,
+            JobState.ENDED,
+            JobState.REFUSED,
+            JobState.LOST,
+        },
+        JobState.STARTED: {JobState.ENDED, JobState.LOST},
+        JobState.ENDED: set(),
+        JobState.REFUSED: set(),
+        JobState.LOST: set(),
+    }
+)
+
+
+class InstanceOutcome(models.TextChoices):
+    """What became of an instance that was to be terminated.
+
+    GONE was not there any more. LEFT is there and was left alone, because it is not what this
+    execution launched, or somebody needs it. UNKNOWN means that nobody can tell.
+    """
+
+    WAITING = "WAITING", "Waiting"
+    TERMINATING = "TERMINATING", "Terminating"
+    TERMINATED = "TERMINATED", "Terminated"
+    GONE = "GONE", "Gone already"
+    LEFT = "LEFT", "Left alone"
+    FAILED = "FAILED", "Failed"
+    UNKNOWN = "UNKNOWN", "Unknown"
+
+
+_INSTANCE_ENDS = {
+    InstanceOutcome.TERMINATED,
+    InstanceOutcome.GONE,
+    InstanceOutcome.LEFT,
+    InstanceOutcome.FAILED,
+    InstanceOutcome.UNKNOWN,
+}
+
+INSTANCE = Lifecycle(
+    {
+        InstanceOutcome.WAITING: {InstanceOutcome.TERMINATING, *_INSTANCE_ENDS},
+        InstanceOutcome.TERMINATING: set(_INSTANCE_ENDS),
+        InstanceOutcome.TERMINATED: set(),
+        InstanceOutcome.GONE: set(),
+        InstanceOutcome.LEFT: set(),
+        InstanceOutcome.FAILED: set(),
+        InstanceOutcome.UNKNOWN: set(),
+    }
+)
+
+
 class CheckLevel(models.TextChoices):
     """What a check of a plan found amounts to. An ERROR keeps the plan from being saved."""
 

@@ -9,6 +9,7 @@ from drportal import heartbeats
 from drportal.jobs import Job
 from recovery.services import advance as engine
 from recovery.services import deliveries, reminders
+from recovery.services import termination_runs as cleaning
 from recovery.services import watch as watching
 
 # A look that comes late is worth nothing: the next one is on its way. So a queue that workers
@@ -26,6 +27,10 @@ def tick(**_: object) -> None:
         watch.apply_async(kwargs={"watch_id": watch_id}, expires=_WORTH_SECONDS)
     for execution_id in engine.due(now):
         advance.apply_async(kwargs={"execution_id": str(execution_id)}, expires=_WORTH_SECONDS)
+    for termination_id in cleaning.due(now):
+        terminate.apply_async(
+            kwargs={"termination_id": str(termination_id)}, expires=_WORTH_SECONDS
+        )
     heartbeats.engine_looked()
 
 
@@ -46,3 +51,9 @@ def send_notices(**_: object) -> None:
     """Remind of closed gates, and tell whoever is to be told. Any number may run at once."""
     reminders.remind()
     deliveries.send_due()
+
+
+@shared_task(base=Job, name="recovery.terminate")
+def terminate(*, termination_id: str, **_: object) -> None:
+    """Take one clean-up as far as it goes without waiting."""
+    cleaning.carry_out(UUID(termination_id))

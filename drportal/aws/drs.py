@@ -153,6 +153,15 @@ class Drs:
         return found
 
     @reaches_outside
+    def recovery_instances_named(self, instance_ids: Sequence[str]) -> list[RecoveryInstance]:
+        """Those of `instance_ids` that are there."""
+        found: list[RecoveryInstance] = []
+        for start in range(0, len(instance_ids), _FILTER_BATCH):
+            wanted = list(instance_ids[start : start + _FILTER_BATCH])
+            found += self._instances(filters={"recoveryInstanceIDs": wanted})
+        return found
+
+    @reaches_outside
     def all_recovery_instances(self) -> list[RecoveryInstance]:
         """Every recovery instance. An error in mid-listing raises: half a listing is none."""
         return self._instances()
@@ -192,6 +201,22 @@ class Drs:
                 sourceServers=[{"sourceServerID": server_id} for server_id in server_ids],
             )
         with readable("StartRecovery", self.scope):
+            return _job(answer["job"])
+
+    @reaches_outside
+    def terminate_recovery_instances(
+        self, instance_ids: Sequence[str], *, before: float = math.inf
+    ) -> Job:
+        """Terminate `instance_ids`, at most 200, in one job: all of them, or DRS refuses all.
+
+        It is sent before the moment `before`, by `time.monotonic`, or not at all, and asked exactly
+        once. An ambiguous AwsError means that the job may exist all the same.
+        """
+        with translated("TerminateRecoveryInstances", self.scope), sent_before(before):
+            answer = client("drs", Use.WRITE_ONCE, self.scope).terminate_recovery_instances(
+                recoveryInstanceIDs=list(instance_ids)
+            )
+        with readable("TerminateRecoveryInstances", self.scope):
             return _job(answer["job"])
 
     def _listed(self, method: str, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:

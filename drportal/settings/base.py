@@ -154,6 +154,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "Verdict": "recovery.engine.measures.Verdict",
         "DeliveryState": "recovery.models.notices.DeliveryState",
         "NoticeMedium": "recovery.models.notices.Medium",
+        "TerminationState": "recovery.states.TerminationState",
+        "InstanceOutcome": "recovery.states.InstanceOutcome",
         "SyncKind": "protection.choices.SyncKind",
         "SyncState": "protection.choices.SyncState",
         "RegionStatus": "protection.choices.RegionStatus",

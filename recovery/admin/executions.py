@@ -15,7 +15,7 @@ from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
 from protection.admin.recorded import RecordedAdmin
-from recovery.admin import tones
+from recovery.admin import terminations, tones
 from recovery.admin.board import board
 from recovery.admin.reports import page
 from recovery.models import Execution
@@ -65,6 +65,7 @@ class ExecutionAdmin(RecordedAdmin):
             self.url("<str:object_id>/live/", self.live_view, "live", repeats=True),
             self.url("<str:object_id>/report/", self.report_view, "report"),
             self.url("<str:object_id>/cancel/", self.cancel_view, "cancel"),
+            self.url("<str:object_id>/terminate/", self.terminate_view, "terminate"),
             self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
         ]
 
@@ -132,6 +133,7 @@ class ExecutionAdmin(RecordedAdmin):
             "cancellable": execution.state in EXECUTION.active
             and execution.cancel_requested_at is None,
             "plan_link": self._plan_link(request, execution),
+            "termination": terminations.panel(request, execution),
         }
 
     def _plan_link(self, request: HttpRequest, execution: Execution) -> str:
@@ -166,6 +168,14 @@ class ExecutionAdmin(RecordedAdmin):
             reason="Reason",
         )
         return confirm.confirm(self, request, execution, question, act)
+
+    def has_terminate_permission(self, request: HttpRequest, obj: Execution) -> bool:
+        """May the person clean up after this execution?"""
+        return terminations.may_terminate(request, obj)
+
+    def terminate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then request that what the execution launched be terminated."""
+        return terminations.ask(self, request, self.found(request, object_id, "terminate"))
 
     def gate_view(self, request: HttpRequest, object_id: str, position: int) -> HttpResponse:
         """Ask, then open the gate before a wave."""

@@ -64,6 +64,8 @@ class RecoveryPlanAdmin(RecordedAdmin):
         ("drill_recoveryplan", "Start drills"),
         ("recover_recoveryplan", "Start recoveries"),
         ("steer_recoveryplan", "Open gates and cancel"),
+        ("terminate_recoveryplan", "Clean up after drills"),
+        ("terminate_recovery_recoveryplan", "Clean up after recoveries"),
         ("change_recoveryplan", "Edit"),
         ("delete_recoveryplan", "Delete"),
         ("share_recoveryplan", "Share"),

@@ -137,6 +137,7 @@ class WaveServerOut(serializers.ModelSerializer[WaveServer]):
             "availability_zone",
             "subnet_id",
             "facts_at",
+            "instance_gone_at",
             "started_at",
             "finished_at",
         )

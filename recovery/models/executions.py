@@ -142,6 +142,7 @@ class WaveServer(models.Model):
     """A server in a wave: what was asked for it, and what became of it.
 
     `recovery_point_at` is the moment whose data it was launched with, as DRS told of its instance.
+    `instance_gone_at` is since when it is known that the instance is no longer there.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -171,6 +172,7 @@ class WaveServer(models.Model):
     subnet_id = models.CharField(max_length=32, blank=True, default="")
     recovery_point_at = models.DateTimeField(null=True)
     facts_at = models.DateTimeField(null=True)
+    instance_gone_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 

@@ -34,6 +34,11 @@ class RecoveryPlan(models.Model):
             ("drill_recoveryplan", "Can start drills of recovery plan"),
             ("recover_recoveryplan", "Can start recoveries of recovery plan"),
             ("steer_recoveryplan", "Can steer executions of recovery plan"),
+            ("terminate_recoveryplan", "Can terminate what drills of recovery plan launched"),
+            (
+                "terminate_recovery_recoveryplan",
+                "Can terminate what recoveries of recovery plan launched",
+            ),
         )
         constraints = (
             models.UniqueConstraint(Lower("name"), name="recovery_plan_name_is_unique"),
