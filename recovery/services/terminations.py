@@ -1,6 +1,6 @@
 """Asking that what an execution launched be terminated, and whether that can be asked.
 
-Workers do the rest (`termination_runs`). Servers are not claimed for it: see docs/adr/0008.
+Workers do the rest (`termination_runs`). Servers are not claimed for it: see docs/adr/0009.
 """
 
 from collections.abc import Collection, Iterable, Sequence

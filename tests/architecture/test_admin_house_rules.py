@@ -34,6 +34,7 @@ BEYOND_SEEING = {
     "copy",
     "restore_version",
     "cancel",
+    "terminate",
     "gate",
     "password",
     "restore",

@@ -29,6 +29,9 @@ from recovery.models import (
     PlanWave,
     PlanWaveGroup,
     RecoveryPlan,
+    Termination,
+    TerminationInstance,
+    TerminationJob,
     Wave,
     WaveServer,
 )
@@ -40,6 +43,7 @@ from tests.factories.recovery import (
     WaveServerFactory,
     plan_of,
 )
+from tests.factories.terminations import TerminationInstanceFactory
 from tests.mirror.made import everything_set_of
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +78,9 @@ LEFT_OUT = {
     WaveServer: {"execution", "wave"},  # the item is the wave's
     # Its account is told by its 12 digits and its name, for the account may be deleted.
     LaunchJob: {"execution", "wave", "account", "attempts", "refusals", "log_read_at"},
+    Termination: set(),
+    TerminationJob: {"account", "attempts", "refusals", "failures"},
+    TerminationInstance: {"termination", "job"},  # the item is the job's
 }
 
 
@@ -105,6 +112,7 @@ def read(monkeypatch):
     NoticeChannel.objects.create(name="Room", medium="TOPIC", address="arn", masked="arn")
     wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan_of(group)))
     WaveServerFactory.create(wave=wave, launch_job=LaunchJobFactory.create(wave=wave))
+    TerminationInstanceFactory.create()
     for model in LEFT_OUT:
         watch(model)
     for projection in all_projections():

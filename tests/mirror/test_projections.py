@@ -31,6 +31,7 @@ from tests.factories.recovery import (
     WaveServerFactory,
     plan_of,
 )
+from tests.factories.terminations import TerminationInstanceFactory
 from tests.mirror.made import everything_set_of
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +44,7 @@ NAMED_BY_THE_DESIGN = {
 OUR_OWN = {
     *("ProtectionGroupVersions", "LaunchConfigurationVersions", "RecoveryPlanVersions"),
     *("TagSyncSettings", "Schedules", "NoticeChannels"),
+    *("Terminations", "TerminationJobs"),
 }
 ONE_ROW = {"TagSyncSettings"}
 EVERY = [projection.kind for projection in all_projections()]
@@ -60,6 +62,7 @@ def make(count):
         wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan))
         job = LaunchJobFactory.create(wave=wave)
         WaveServerFactory.create_batch(2, wave=wave, launch_job=job)
+        TerminationInstanceFactory.create()
         with transaction.atomic():
             record("tests.made", actor=PORTAL, number=number)
 

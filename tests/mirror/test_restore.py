@@ -24,6 +24,7 @@ from tests.factories.recovery import (
     WaveServerFactory,
     plan_of,
 )
+from tests.factories.terminations import TerminationInstanceFactory
 from tests.mirror.emptying import everything_told, lose_everything
 from tests.mirror.made import everything_set_of
 from tests.mirror.store import both_sides_equal, drain_all
@@ -40,7 +41,10 @@ def a_portal():
     execution = ExecutionFactory.create(plan=plan, state=ExecutionState.COMPLETED)
     wave = WaveFactory.create(execution=execution)
     job = LaunchJobFactory.create(wave=wave, account=groups[0].account)
-    WaveServerFactory.create(wave=wave, launch_job=job)
+    server = WaveServerFactory.create(wave=wave, launch_job=job)
+    TerminationInstanceFactory.create(
+        server=server, job__termination__execution=execution, job__account=groups[0].account
+    )
     AccountRegionFactory.create(
         account=groups[0].account,
         region="us-west-2",
