@@ -52,7 +52,8 @@ def later(
         TerminationJob.objects.filter(pk=job.pk, state=job.state).update(
             message=message[:2000], due_at=timezone.now() + after, failures=failures, **changes
         )
-        mark("TerminationJobs", job.pk)
+        if changes or message[:2000] != job.message:
+            mark("TerminationJobs", job.pk)
 
 
 def retry_after(job: TerminationJob, error: AwsError) -> timedelta:

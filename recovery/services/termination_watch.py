@@ -43,7 +43,7 @@ def watch(job: TerminationJob, drs: aws.Drs, listed: Sequence[aws.Job]) -> None:
 
 @transaction.atomic
 def _take_progress(job: TerminationJob, found: aws.Job | None, since: timedelta) -> None:
-    status = found.status if found else job.drs_status
+    news = {"drs_status": found.status} if found and found.status != job.drs_status else {}
     done = {
         entry.server_id
         for entry in (found.participants if found else ())
@@ -58,7 +58,7 @@ def _take_progress(job: TerminationJob, found: aws.Job | None, since: timedelta)
         fastest=seconds(settings.POLL_FASTEST_SECONDS),
         slowest=seconds(settings.POLL_SLOWEST_SECONDS),
     )
-    later(job, "", after=after, drs_status=status)
+    later(job, "", after=after, **news)
 
 
 def _take_end(job: TerminationJob, drs: aws.Drs, found: aws.Job) -> None:

@@ -39,5 +39,6 @@ class Killer(logging.Handler):
 
 
 def key_of(facts: dict[str, Any]) -> str:
-    """What a checkpoint is about: an execution, or a watch."""
-    return str(facts.get("execution_id") or f"watch-{facts.get('watch_id')}")
+    """What a checkpoint is about: an execution, a clean-up, or a watch."""
+    about = facts.get("execution_id") or facts.get("termination_id")
+    return str(about or f"watch-{facts.get('watch_id')}")
