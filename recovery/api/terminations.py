@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from audit.api.views import RecordedViewSet
 from drportal.access import allowed
 from drportal.api.access import Needs
+from drportal.api.pagination import ByName
 from drportal.errors import Forbidden
 from recovery.api.termination_serializers import (
     LaunchedInstanceOut,
@@ -79,7 +80,7 @@ class TerminationViewSet(RecordedViewSet):
         return Response(TerminationStatus(found, context=context).data)
 
     @extend_schema(responses=LaunchedInstanceOut(many=True))
-    @action(detail=True, url_path="recovery-instances", filter_backends=())
+    @action(detail=True, url_path="recovery-instances", pagination_class=ByName, filter_backends=())
     def recovery_instances(self, _: Request, **__: str) -> Response:
         """What an execution launched, gone or not, as far as the portal knows; AWS is not asked."""
         return self.paged(terminations.launched(self.the_object()), LaunchedInstanceOut)

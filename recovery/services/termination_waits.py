@@ -7,7 +7,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from drportal.aws.errors import AwsError
+from drportal.aws.errors import AwsError, Failure
+from drportal.aws.roles import forget_sessions
 from drportal.mirror.services import mark
 from recovery.engine import schedule
 from recovery.models import TerminationJob
@@ -26,6 +27,8 @@ def look_failed(job: TerminationJob, error: AwsError) -> None:
     if timezone.now() - job.created_at > GIVE_UP_AFTER:
         give_up(job, f"What became of it could not be found out: {error.message}")
         return
+    if error.failure == Failure.CREDENTIALS:
+        forget_sessions()  # the role's session may have been revoked, or be over
     if job.failures + 1 == _TOLD_AFTER:
         said = f"{titled(job)}: AWS does not answer, and is asked again: {error.detail}"
         note(job.termination.execution, "aws.silent", said)

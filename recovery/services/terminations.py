@@ -74,10 +74,10 @@ def left(execution: Execution) -> QuerySet[WaveServer]:
 
 
 def launched(execution: Execution) -> QuerySet[WaveServer]:
-    """The servers of which an instance is, was or may be there, by wave."""
+    """The servers of which an instance is, was or may be there."""
     may_be = ~Q(recovery_instance_id="") | Q(state__in=[ServerState.LAUNCHED, ServerState.UNKNOWN])
     found = execution.servers.filter(may_be, launch_job__isnull=False)
-    return found.select_related("launch_job", "wave").order_by("wave__position", "name", "id")
+    return found.select_related("launch_job", "wave").order_by("name", "id")
 
 
 def request(

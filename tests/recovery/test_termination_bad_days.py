@@ -153,8 +153,9 @@ def test_an_aws_that_does_not_answer_is_told_and_changes_nothing(done):
 
 def test_an_instance_that_somebody_relaunched_is_left_alone(done, driver):  # E-70
     drs().start_recovery([known("app-0").server_id], drill=True)  # somebody, in the console
-    pass_by(3600)
-    theirs = there() - set(done.servers.values_list("recovery_instance_id", flat=True))
+    pass_by(900)
+    listed = {each.instance_id for each in drs().all_recovery_instances()}
+    theirs = listed - set(done.servers.values_list("recovery_instance_id", flat=True))
     assert len(theirs) == 1
     termination = carried_out(asked_for(done))
     assert there() == theirs
@@ -187,7 +188,7 @@ def test_an_instance_that_drs_lists_for_another_server_is_left_alone(done):
 def test_what_somebody_terminated_before_us_is_gone(done):
     mine = list(done.servers.values_list("recovery_instance_id", flat=True))
     drs().terminate_recovery_instances(mine[:1])
-    pass_by(3600)
+    pass_by(900)
     termination = carried_out(asked_for(done))
     assert sorted(outcomes(termination).values()) == ["GONE", *["TERMINATED"] * 3]
     assert termination.state == TerminationState.COMPLETED
@@ -312,7 +313,8 @@ def test_what_has_no_end_in_a_day_is_unknown_and_may_be_asked_for_again(done):
 
 def test_a_job_that_drs_forgot_is_told_by_the_instances(done):
     termination = asked_for(done)
-    step(termination, forward=timedelta(hours=1))
+    step(termination, forward=timedelta(minutes=15))
+    assert drs().all_recovery_instances() == []
     job = termination.jobs.get()
     del drs_backends[NORTH][EAST].jobs[job.drs_job_id]
     TerminationJob.objects.update(started_at=F("started_at") - timedelta(hours=2))
@@ -320,3 +322,9 @@ def test_a_job_that_drs_forgot_is_told_by_the_instances(done):
     termination.refresh_from_db()
     assert set(outcomes(termination).values()) == {InstanceOutcome.TERMINATED}
     assert termination.jobs.get().state == JobState.LOST
+
+
+def test_a_session_that_is_over_is_made_anew(done):
+    termination = asked_for(done)
+    step(termination, forward=timedelta(hours=2))
+    all_terminated(carried_out(termination))
