@@ -56,17 +56,13 @@ class TerminationViewSet(RecordedViewSet):
         RECOVERY it takes different permissions on the plan, and after a RECOVERY the plan's name as
         `confirmation`. For what is left when it has ended, it may be asked for again.
         """
-        execution = self._terminable()
-        termination = terminations.request(execution, **self.taken(TerminateIn), actor=self.actor)
-        found = terminations.told(execution).get(pk=termination.pk)
-        where = self.reverse_action("termination-status", kwargs={"pk": execution.pk})
-        return Response(TerminationDetail(found).data, status=202, headers={"Location": where})
+        return self._requested()
 
     @extend_schema(request=TerminateIn, responses={202: TerminationDetail})
     @action(detail=True, methods=["post"], url_path="terminate-instances")
-    def terminate_instances(self, request: Request, **given: str) -> Response:
+    def terminate_instances(self, _: Request, **__: str) -> Response:
         """The same as `terminate`, where the reference system has it."""
-        return self.terminate(request, **given)
+        return self._requested()
 
     @extend_schema(responses=TerminationStatus)
     @action(detail=True, url_path="termination-status")
@@ -84,6 +80,13 @@ class TerminationViewSet(RecordedViewSet):
     def recovery_instances(self, _: Request, **__: str) -> Response:
         """What an execution launched, gone or not, as far as the portal knows; AWS is not asked."""
         return self.paged(terminations.launched(self.the_object()), LaunchedInstanceOut)
+
+    def _requested(self) -> Response:
+        execution = self._terminable()
+        termination = terminations.request(execution, **self.taken(TerminateIn), actor=self.actor)
+        found = terminations.told(execution).get(pk=termination.pk)
+        where = self.reverse_action("termination-status", kwargs={"pk": execution.pk})
+        return Response(TerminationDetail(found).data, status=202, headers={"Location": where})
 
     def _terminable(self) -> Execution:
         execution: Execution = self.the_object()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -43,7 +43,9 @@ def watch(job: TerminationJob, drs: aws.Drs, listed: Sequence[aws.Job]) -> None:
 
 @transaction.atomic
 def _take_progress(job: TerminationJob, found: aws.Job | None, since: timedelta) -> None:
-    news = {"drs_status": found.status} if found and found.status != job.drs_status else {}
+    news: dict[str, Any] = {}
+    if found is not None and found.status != job.drs_status:
+        news["drs_status"] = found.status
     done = {
         entry.server_id
         for entry in (found.participants if found else ())

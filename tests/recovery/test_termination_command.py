@@ -23,7 +23,7 @@ def test_it_asks_for_the_clean_up(db):
     execution = launched()
     assert "2 instances" in said("terminate", str(execution.pk), "--reason", "over")
     assert Termination.objects.get().reason == "over"
-    assert AuditRecord.objects.get(event="recovery.termination.requested")
+    assert AuditRecord.objects.get(event="recovery.termination.requested").actor_name == "portal"
 
 
 def test_a_recovery_wants_the_plans_name(db):

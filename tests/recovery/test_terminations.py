@@ -64,7 +64,7 @@ def plan(aws):
 @pytest.fixture
 def done(plan, driver) -> Execution:
     """A drill that has launched everything."""
-    execution = driver.run(drill(plan))
+    execution: Execution = driver.run(drill(plan))
     assert len(there()) == 3
     assert len(there(SOUTH)) == 1
     return execution
@@ -110,7 +110,7 @@ def test_the_tick_asks_for_what_is_due(done, monkeypatch):
     monkeypatch.setattr(tasks.terminate, "apply_async", lambda **message: sent.append(message))
     monkeypatch.setattr(tasks.advance, "apply_async", lambda **_: None)
     monkeypatch.setattr(tasks.watch, "apply_async", lambda **_: None)
-    monkeypatch.setattr(tasks.heartbeats, "engine_looked", lambda: None)
+    monkeypatch.setattr("drportal.heartbeats.engine_looked", lambda: None)
     termination = asked_for(done)
     tasks.tick()
     assert [each["kwargs"] for each in sent] == [{"termination_id": str(termination.pk)}]
