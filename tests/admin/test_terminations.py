@@ -3,15 +3,19 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from drportal.adminkit.widgets import Tone
+from drportal.roles import ROLES
 from recovery.admin.terminations import OUTCOME_TONES
 from recovery.models import Execution, Termination
-from recovery.states import ExecutionState, InstanceOutcome, Kind, TerminationState
+from recovery.states import ExecutionState, InstanceOutcome, Kind, ServerState, TerminationState
 from tests.admin.conftest import recorded
-from tests.factories.terminations import ended, launched
+from tests.factories.recovery import WaveServerFactory
+from tests.factories.terminations import TerminationInstanceFactory, ended, launched
 from tests.factories.users import grant
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +122,33 @@ def test_a_clean_up_that_no_worker_looks_at_says_so(root):
         state=TerminationState.COMPLETED, finished_at=timezone.now(), due_at=None
     )
     assert "No worker has looked at this clean-up" not in page(root, execution)
+
+
+def test_many_instances_cost_as_many_queries_as_few(root):
+    few, many = launched(), launched()
+    ended(few)
+    termination = ended(many)
+    wave, job = many.waves.get(), many.jobs.get()
+    for _ in range(30):
+        row = WaveServerFactory.create(wave=wave, launch_job=job, state=ServerState.LAUNCHED)
+        TerminationInstanceFactory.create(job=termination.jobs.get(), server=row)
+    root.get(link("live", few))
+    with CaptureQueriesContext(connection) as one:
+        root.get(link("live", few))
+    with CaptureQueriesContext(connection) as thirty:
+        root.get(link("live", many))
+    assert len(one) == len(thirty)
+
+
+def test_to_steer_is_not_to_destroy_what_a_recovery_launched():
+    both = {"recovery.terminate_recoveryplan", "recovery.terminate_recovery_recoveryplan"}
+    held = {name: both & permissions for name, permissions in ROLES.items()}
+    drills = {"recovery.terminate_recoveryplan"}
+    assert held == {
+        "DRSOrchestrationAdmin": both,
+        "DRSRecoveryManager": both,
+        "DRSPlanManager": drills,
+        "DRSOperator": drills,
+        "DRSReadOnly": set(),
+        "DRSAuditor": set(),
+    }

@@ -119,7 +119,7 @@ def test_an_ended_execution_is_asked_for_no_more(desk, execution, shoot):
         move(wave, WaveState.PARTIAL, lifecycle=WAVE, finished_at=now)
     move(execution, ExecutionState.PARTIAL, lifecycle=EXECUTION, finished_at=now)
     status = desk.locator("#dr-live-status")
-    expect(status).to_have_text("Ended: this page does not change any more")
+    expect(status).to_have_text("Ended: nothing is under way here, so this page stands still")
     expect(desk.get_by_role("link", name="Cancel this drill")).to_have_count(0)
 
 

@@ -135,7 +135,7 @@
       let words = `Last updated ${span(seconds)} ago`;
       let tone = "dr-plain";
       if (!this.active) {
-        words = "Ended: this page does not change any more";
+        words = "Ended: nothing is under way here, so this page stands still";
       } else if (outdated) {
         tone = "dr-bad";
         words = `OUT OF DATE: not updated for ${span(seconds)}${this.problem ? `, ${this.problem}` : ""}. What is below may no longer be so`;
