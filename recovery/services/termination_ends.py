@@ -1,13 +1,14 @@
 """How the jobs of a clean-up and their instances end, written down as it is learned."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from drportal.aws.errors import AwsError, Failure
 from drportal.mirror.services import mark
-from drportal.state import move
+from drportal.state import move, move_all
 from recovery.engine.terminating import Finding
 from recovery.models import TerminationInstance, TerminationJob, WaveServer
 from recovery.services.events import note
@@ -33,21 +34,36 @@ def open_instances(job: TerminationJob) -> list[TerminationInstance]:
 def settle(job: TerminationJob, ended: Iterable[tuple[TerminationInstance, Finding]]) -> None:
     """Write what became of instances. What was not simply terminated is said one by one."""
     now = timezone.now()
-    execution = job.termination.execution
+    alike: dict[Finding, list[TerminationInstance]] = {}
     for row, finding in ended:
+        alike.setdefault(finding, []).append(row)
+    for finding, rows in alike.items():
         if finding.outcome is None:
             continue
-        message = finding.message[:2000]
-        move(row, finding.outcome, lifecycle=INSTANCE, message=message, finished_at=now)
+        _move(rows, finding.outcome, message=finding.message[:2000], finished_at=now)
         if finding.outcome in _NOT_THERE:
-            WaveServer.objects.filter(pk=row.server.pk).update(instance_gone_at=now)
-            mark("WaveStatus", row.server.wave_id)
+            WaveServer.objects.filter(pk__in=[row.server.pk for row in rows]).update(
+                instance_gone_at=now
+            )
+            mark("WaveStatus", *{row.server.wave_id for row in rows})
         if finding.outcome != InstanceOutcome.TERMINATED:
-            label = finding.outcome.label.lower()
-            said = f"{row} of {row.server.name}: {label}. {message}"
-            kind = f"instance.{finding.outcome.lower()}"
-            note(execution, kind, said, server=row.server)
+            _say(job, rows, finding.outcome, finding.message)
     mark("TerminationJobs", job.pk)
+
+
+def _move(rows: Sequence[TerminationInstance], outcome: InstanceOutcome, **changes: Any) -> None:
+    found = TerminationInstance.objects.filter(pk__in=[row.pk for row in rows])
+    for source in sorted({row.state for row in rows}):
+        move_all(found, outcome, lifecycle=INSTANCE, source=source, **changes)
+
+
+def _say(
+    job: TerminationJob, rows: Sequence[TerminationInstance], outcome: InstanceOutcome, why: str
+) -> None:
+    for row in rows:
+        said = f"{row} of {row.server.name}: {outcome.label.lower()}. {why}"
+        kind = f"instance.{outcome.lower()}"
+        note(job.termination.execution, kind, said, server=row.server)
 
 
 @transaction.atomic

@@ -6,16 +6,20 @@ from threading import Barrier
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from drportal.aws.drs import Drs
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.world import world
+from recovery.engine.terminating import Finding
 from recovery.errors import TerminationUnderWay
 from recovery.models import Execution, LaunchJob, Termination, TerminationJob
-from recovery.services import termination_jobs, termination_runs
-from recovery.states import JobState, TerminationState
+from recovery.services import termination_ends, termination_jobs, termination_runs
+from recovery.states import InstanceOutcome, JobState, TerminationState
 from tests.clean_ups import asked, asked_for, carried_out, step, terminate_jobs, there
+from tests.factories.recovery import WaveFactory, WaveServerFactory
+from tests.factories.terminations import TerminationInstanceFactory, TerminationJobFactory
 from tests.worlds import (
     drill,
     group_of,
@@ -97,3 +101,24 @@ def test_a_job_that_somebody_else_has_asked_for_meanwhile_is_not_asked_again(don
     job.asked_at = long_ago
     termination_jobs.bring_further(job, Drs(job.scope()), [])
     assert len(asked()) == 1
+
+
+def test_what_became_of_many_costs_as_many_queries_as_of_few(db):
+    costs = []
+    for count in (2, 60):
+        job = TerminationJobFactory.create()
+        wave = WaveFactory.create(execution=job.termination.execution)
+        for _ in range(count):
+            TerminationInstanceFactory.create(
+                job=job,
+                server=WaveServerFactory.create(wave=wave),
+                state=InstanceOutcome.TERMINATING,
+            )
+        rows = termination_ends.open_instances(job)
+        with CaptureQueriesContext(connection) as asked_for_it:
+            over = Finding(InstanceOutcome.TERMINATED)
+            termination_ends.settle(job, [(row, over) for row in rows])
+        assert not job.instances.exclude(state=InstanceOutcome.TERMINATED).exists()
+        assert not wave.servers.filter(instance_gone_at=None).exists()
+        costs.append(len(asked_for_it))
+    assert costs[0] == costs[1]
