@@ -287,7 +287,7 @@ def _instance(row: TerminationInstance) -> Item:
         "waveServerId": str(row.server_id),
         "sourceServerId": row.source_server_id,
         "recoveryInstanceId": row.instance_id,
-        "launchedByJobId": row.launch_job_id,
+        "launchedByJobIds": list(row.launch_job_ids),
         "status": row.state,
         "statusMessage": row.message,
         "finishedAt": moment(row.finished_at),

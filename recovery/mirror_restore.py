@@ -182,7 +182,7 @@ _INSTANCE: Final = {
     "server": "waveServerId",
     "source_server_id": "sourceServerId",
     "instance_id": "recoveryInstanceId",
-    "launch_job_id": "launchedByJobId",
+    "launch_job_ids": "launchedByJobIds",
     "state": "status",
     "message": "statusMessage",
     "finished_at": "finishedAt",

@@ -140,9 +140,9 @@ def ask(page: "ExecutionAdmin", request: HttpRequest, execution: Execution) -> H
         context={
             "kind": tones.kind_badge(execution.kind),
             "places": sorted(
-                Counter((row.account_id, row.region) for row in standing.left).items()
+                Counter((row.server.account_id, row.server.region) for row in standing.left).items()
             ),
-            "left": standing.left,
+            "left": [row.server for row in standing.left],
             "refusal": standing.refusal.detail if standing.refusal else "",
         },
     )

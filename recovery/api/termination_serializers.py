@@ -73,7 +73,6 @@ class TerminationInstanceOut(serializers.ModelSerializer[TerminationInstance]):
     server_id = serializers.CharField(source="source_server_id", read_only=True)
     server_name = serializers.CharField(source="server.name", read_only=True)
     recovery_instance_id = Known(source="instance_id")
-    launch_job_id = Known(help_text="The DRS job that launched it.")
     message = Known(help_text="Why it came to this end.")
 
     class Meta:
@@ -86,7 +85,7 @@ class TerminationInstanceOut(serializers.ModelSerializer[TerminationInstance]):
             "server_id",
             "server_name",
             "recovery_instance_id",
-            "launch_job_id",
+            "launch_job_ids",
             "state",
             "message",
             "finished_at",

@@ -11,11 +11,13 @@ from recovery.states import InstanceOutcome
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An instance as its launch left it: whose, which, and of which DRS job; empty if not known."""
+    """An instance as its launch left it: whose; which, empty if that is not known; and the DRS jobs
+    by which the execution launched the server, none if none is known.
+    """
 
     server_id: str
     instance_id: str
-    launch_job_id: str
+    launch_job_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,14 @@ def _same(wanted: Wanted, found: RecoveryInstance) -> Finding:
         return _left(f"DRS lists it as the instance of {of}, not of {wanted.server_id}.")
     if not found.job_id:
         return Finding(InstanceOutcome.UNKNOWN, "DRS does not say which job launched it.")
-    if not wanted.launch_job_id:
+    if not wanted.launch_job_ids:
         return _left(
             f"{found.job_id} launched it, and whether this execution started that is not known."
         )
-    if found.job_id != wanted.launch_job_id:
-        return _left(f"{found.job_id} launched it, not {wanted.launch_job_id}.")
+    if found.job_id not in wanted.launch_job_ids:
+        return _left(
+            f"{found.job_id} launched it, not {' or '.join(sorted(wanted.launch_job_ids))}."
+        )
     return Finding(None, instance_id=found.instance_id)
 
 
@@ -66,7 +70,7 @@ def _gone(of_server: Sequence[RecoveryInstance]) -> Finding:
 
 def _never_known(wanted: Wanted, of_server: Sequence[RecoveryInstance]) -> Finding:
     """DRS never told the instance's id: then only the job tells which one is meant."""
-    own = [found for found in of_server if found.job_id and found.job_id == wanted.launch_job_id]
+    own = [found for found in of_server if found.job_id in wanted.launch_job_ids]
     if own:
         return Finding(None, instance_id=own[0].instance_id)
     if not of_server:

@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('source_server_id', models.CharField(max_length=19)),
                 ('instance_id', models.CharField(blank=True, default='', max_length=24)),
-                ('launch_job_id', models.CharField(blank=True, default='', max_length=24, verbose_name='DRS job')),
+                ('launch_job_ids', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=24), default=list, size=None)),
                 ('state', models.CharField(choices=[('WAITING', 'Waiting'), ('TERMINATING', 'Terminating'), ('TERMINATED', 'Terminated'), ('GONE', 'Gone already'), ('LEFT', 'Left alone'), ('FAILED', 'Failed'), ('UNKNOWN', 'Unknown')], default='WAITING', editable=False, max_length=12)),
                 ('message', models.CharField(blank=True, default='', max_length=2000)),
                 ('finished_at', models.DateTimeField(null=True)),

@@ -146,8 +146,8 @@ class TerminationJob(models.Model):
 class TerminationInstance(models.Model):
     """An instance that is to be terminated, as the launch left it behind, and what became of it.
 
-    `instance_id` is empty while it is not known. `launch_job_id` is the DRS job that launched it:
-    an instance of which DRS says otherwise is not the one that is meant. `state` is its outcome.
+    `instance_id` is empty while it is not known. `launch_job_ids` are the DRS jobs by which the
+    execution launched its server: an instance of another job is not the one that is meant. `state` is its outcome.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -156,7 +156,7 @@ class TerminationInstance(models.Model):
     server = models.ForeignKey(WaveServer, on_delete=models.CASCADE, related_name="terminations")
     source_server_id = models.CharField(max_length=19)
     instance_id = models.CharField(max_length=24, blank=True, default="")
-    launch_job_id = models.CharField("DRS job", max_length=24, blank=True, default="")
+    launch_job_ids = ArrayField(models.CharField(max_length=24), default=list)
     state = models.CharField(
         max_length=12, choices=InstanceOutcome, default=InstanceOutcome.WAITING, editable=False
     )

@@ -92,7 +92,7 @@ def _sort_out(
         job.termination.execution, {(*place, row.source_server_id) for row in rows}
     )
     for row in rows:
-        meant = Wanted(row.source_server_id, row.instance_id, row.launch_job_id)
+        meant = Wanted(row.source_server_id, row.instance_id, frozenset(row.launch_job_ids))
         finding = compare(meant, listed)
         holder = held.get((*place, row.source_server_id))
         if finding.outcome is not None:

@@ -51,26 +51,45 @@ Place = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A server of which an instance may be there, and the DRS jobs that may have launched it."""
+
+    server: WaveServer
+    drs_job_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What of an execution is left to be terminated, and why that cannot be asked for now."""
 
-    left: Sequence[WaveServer]
+    left: Sequence[Left]
     refusal: DomainError | None
 
 
 def standing(execution: Execution) -> Standing:
     """How it stands with cleaning up after `execution`. A fixed number of queries."""
-    servers = list(left(execution))
-    return Standing(servers, _refusal(execution, servers))
+    found = left(execution)
+    return Standing(found, _refusal(execution, [each.server for each in found]))
 
 
-def left(execution: Execution) -> QuerySet[WaveServer]:
+def left(execution: Execution) -> list[Left]:
     """The servers of which an instance may be there: one that the execution's own jobs launched,
-    in whichever wave, and of which it is not known that it is gone.
+    in whichever wave, and of which it is not known that it is gone. Two queries.
+
+    A server may have been in several jobs, the last of which DRS refused.
     """
-    ended = [JobState.ENDED, JobState.LOST]
-    found = launched(execution).filter(instance_gone_at=None, launch_job__state__in=ended)
-    return found.order_by("account_id", "region", "server_id")
+    ended = LaunchJob.objects.filter(execution=execution, state__in=[JobState.ENDED, JobState.LOST])
+    jobs: dict[Place, list[str]] = {}
+    for job in ended.order_by("created_at", "id"):
+        for server_id in job.server_ids:
+            found = jobs.setdefault((job.aws_account_id, job.region, server_id), [])
+            found += [job.drs_job_id] if job.drs_job_id else []
+    servers = launched(execution).filter(instance_gone_at=None)
+    return [
+        Left(server, jobs[place_of(server)])
+        for server in servers.order_by("account_id", "region", "server_id")
+        if place_of(server) in jobs
+    ]
 
 
 def launched(execution: Execution) -> QuerySet[WaveServer]:
@@ -179,10 +198,11 @@ def _refusal(execution: Execution, servers: Sequence[WaveServer]) -> DomainError
     return None
 
 
-def _queue_jobs(termination: Termination, servers: Iterable[WaveServer]) -> None:
-    by_place: dict[tuple[str, str], dict[str, WaveServer]] = {}
-    for server in servers:
-        by_place.setdefault((server.account_id, server.region), {})[server.server_id] = server
+def _queue_jobs(termination: Termination, left: Iterable[Left]) -> None:
+    by_place: dict[tuple[str, str], dict[str, Left]] = {}
+    for each in left:
+        account_id, region, server_id = place_of(each.server)
+        by_place.setdefault((account_id, region), {})[server_id] = each
     accounts = TargetAccount.objects.in_bulk(
         {account for account, _ in by_place}, field_name="account_id"
     )
@@ -197,7 +217,7 @@ def _queue_job(
     account: TargetAccount | None,
     account_id: str,
     region: str,
-    servers: Sequence[WaveServer],
+    left: Sequence[Left],
 ) -> None:
     """A job for these servers; where the account is no longer there, one that ends at once."""
     gone = {} if account else {"state": JobState.REFUSED, "ended_at": timezone.now()}
@@ -217,14 +237,14 @@ def _queue_job(
         TerminationInstance(
             termination=termination,
             job=job,
-            server=server,
-            source_server_id=server.server_id,
-            instance_id=server.recovery_instance_id,
-            launch_job_id=server.launch_job.drs_job_id if server.launch_job else "",
+            server=each.server,
+            source_server_id=each.server.server_id,
+            instance_id=each.server.recovery_instance_id,
+            launch_job_ids=list(each.drs_job_ids),
             state=state,
             message=message,
             finished_at=None if account else timezone.now(),
         )
-        for server in servers
+        for each in left
     )
     mark("TerminationJobs", job.pk)

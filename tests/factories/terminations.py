@@ -1,7 +1,7 @@
 """Clean-ups, as rows, and executions that may be cleaned up: no service is asked."""
 
 from django.utils import timezone
-from factory.declarations import LazyAttribute, SelfAttribute, Sequence, SubFactory
+from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from recovery.models import (
@@ -70,7 +70,7 @@ class TerminationInstanceFactory(DjangoModelFactory[TerminationInstance]):
     )
     source_server_id = SelfAttribute("server.server_id")
     instance_id = Sequence(lambda n: f"i-f{n:016x}")
-    launch_job_id = "drsjob-1"
+    launch_job_ids = LazyFunction(lambda: ["drsjob-1"])
 
 
 def launched(kind: str = Kind.DRILL, state: str = ExecutionState.COMPLETED) -> Execution:
@@ -92,6 +92,8 @@ def launched(kind: str = Kind.DRILL, state: str = ExecutionState.COMPLETED) -> E
             state=ServerState.LAUNCHED,
             recovery_instance_id=f"i-{number:017x}",
         )
+    job.server_ids = sorted(execution.servers.values_list("server_id", flat=True))
+    job.save()
     return execution
 
 

@@ -180,6 +180,26 @@ def test_an_instance_of_a_server_that_failed_goes_as_well(done):  # E-71
     assert row.recovery_instance_id not in there()
 
 
+def test_an_instance_stays_known_when_its_server_was_asked_for_again_and_refused(done):  # E-71
+    row = done.servers.get(name="db-1")
+    first = row.launch_job
+    again = LaunchJob.objects.create(
+        execution=done,
+        wave=row.wave,
+        account=first.account,
+        aws_account_id=first.aws_account_id,
+        account_name=first.account_name,
+        region=first.region,
+        kind=first.kind,
+        server_ids=[row.server_id],
+        state=JobState.REFUSED,
+    )
+    done.servers.filter(pk=row.pk).update(launch_job=again, state=ServerState.FAILED)
+    termination = carried_out(asked_for(done))
+    assert outcomes(termination)["db-1"] == InstanceOutcome.TERMINATED
+    assert there() == set()
+
+
 def test_an_instance_that_drs_never_named_is_found_by_its_job(done):
     done.servers.filter(name="db-1").update(recovery_instance_id="")
     termination = carried_out(asked_for(done))

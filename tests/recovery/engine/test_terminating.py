@@ -7,8 +7,8 @@ from recovery.engine.terminating import Wanted, compare, failures, verdict
 from recovery.states import InstanceOutcome as O
 
 SERVER, OTHER = "s-1", "s-2"
-MEANT = Wanted(SERVER, "i-1", "drsjob-1")
-NAMELESS = Wanted(SERVER, "", "drsjob-1")
+MEANT = Wanted(SERVER, "i-1", frozenset({"drsjob-1", "drsjob-0"}))
+NAMELESS = Wanted(SERVER, "", frozenset({"drsjob-1"}))
 
 
 def listed(instance="i-1", server=SERVER, job="drsjob-1"):
@@ -27,16 +27,16 @@ def test_what_still_is_what_the_launch_left_may_be_terminated(wanted):
         (MEANT, [], O.GONE, "no longer lists it"),
         (MEANT, [listed("i-2", job="drsjob-2")], O.GONE, "i-2, launched by drsjob-2"),
         (MEANT, [listed("i-2", job="")], O.GONE, "left alone"),
-        (MEANT, [listed(job="drsjob-2")], O.LEFT, "drsjob-2 launched it, not drsjob-1"),
+        (MEANT, [listed(job="drsjob-2")], O.LEFT, "drsjob-2 launched it, not drsjob-0 or drsjob-1"),
         (MEANT, [listed(server=OTHER)], O.LEFT, "instance of s-2"),
         (MEANT, [listed(server="")], O.LEFT, "no server"),
         (MEANT, [listed(job="")], O.UNKNOWN, "does not say which job"),
-        (Wanted(SERVER, "i-1", ""), [listed()], O.LEFT, "not known"),
+        (Wanted(SERVER, "i-1", frozenset()), [listed()], O.LEFT, "not known"),
         (NAMELESS, [], O.GONE, "no instance"),
         (NAMELESS, [listed("i-2", job="drsjob-2")], O.LEFT, "i-2 is there"),
         (NAMELESS, [listed("i-2", job="")], O.UNKNOWN, "does not say which job"),
-        (Wanted(SERVER, "", ""), [listed(job="drsjob-2")], O.LEFT, "not known"),
-        (Wanted(SERVER, "", ""), [listed(job="")], O.UNKNOWN, "does not say which job"),
+        (Wanted(SERVER, "", frozenset()), [listed(job="drsjob-2")], O.LEFT, "not known"),
+        (Wanted(SERVER, "", frozenset()), [listed(job="")], O.UNKNOWN, "does not say which job"),
     ],
 )
 def test_what_differs_is_left_alone_and_said(wanted, there, expected, told):
