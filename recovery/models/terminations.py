@@ -147,7 +147,8 @@ class TerminationInstance(models.Model):
     """An instance that is to be terminated, as the launch left it behind, and what became of it.
 
     `instance_id` is empty while it is not known. `launch_job_ids` are the DRS jobs by which the
-    execution launched its server: an instance of another job is not the one that is meant. `state` is its outcome.
+    execution launched its server: an instance of another job is not the one that is meant. `state`
+    is its outcome.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
