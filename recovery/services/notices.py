@@ -88,6 +88,11 @@ KINDS: Final[Mapping[str, Sort]] = {
         urgency=Urgency.WARNING,
     ),
     "ENDED": Sort("An execution ended, whichever way", "ended: {outcome}", ("execution.ended",)),
+    "CLEANED_UP": Sort(
+        "What an execution launched was cleaned up, or as far as that went",
+        "clean-up ended",
+        ("termination.ended",),
+    ),
     REFUSED: Sort(
         "A start was refused",
         "start refused",

@@ -21,7 +21,7 @@ from recovery.errors import (
     TerminationNotConfirmed,
     TerminationUnderWay,
 )
-from recovery.models import Execution, LaunchJob, Termination, Wave
+from recovery.models import Execution, LaunchJob, Notice, Termination, Wave
 from recovery.services import executions, termination_runs, terminations
 from recovery.states import (
     EXECUTION,
@@ -103,6 +103,9 @@ def test_everything_that_a_drill_launched_goes_and_each_is_accounted_for(done):
     assert requested.facts["reason"] == "The drill is over."
     ended = AuditRecord.objects.get(event="recovery.termination.ended")
     assert (ended.outcome, ended.facts["instances"]) == ("SUCCEEDED", {"TERMINATED": 4})
+    notice = Notice.objects.select_related("event").get(kind="CLEANED_UP")
+    assert notice.event
+    assert notice.event.message == "Clean-up ended: completed (4 terminated)."
 
 
 def test_the_tick_asks_for_what_is_due(done, monkeypatch):
