@@ -148,6 +148,10 @@ def _came_of(execution: Execution) -> Item:
         "cancelRequestedAt": moment(execution.cancel_requested_at),
         "cancelRequestedBy": execution.cancel_requested_by,
         "cancelReason": execution.cancel_reason,
+        "pauseRequestedAt": moment(execution.pause_requested_at),
+        "pauseRequestedBy": execution.pause_requested_by,
+        "pauseReason": execution.pause_reason,
+        "pauseLiftedAt": moment(execution.pause_lifted_at),
     }
 
 
@@ -203,6 +207,7 @@ def _server(server: WaveServer) -> Item:
         "launchJobId": str(server.launch_job_id) if server.launch_job_id else None,
         "status": server.state,
         "phase": server.phase,
+        "attempt": server.attempt,
         "statusMessage": server.message,
         "launchStatus": server.launch_status,
         "recoveryInstanceId": server.recovery_instance_id,

@@ -86,6 +86,10 @@ _EXECUTION: Final = {
     "cancel_requested_at": "cancelRequestedAt",
     "cancel_requested_by": "cancelRequestedBy",
     "cancel_reason": "cancelReason",
+    "pause_requested_at": "pauseRequestedAt",
+    "pause_requested_by": "pauseRequestedBy",
+    "pause_reason": "pauseReason",
+    "pause_lifted_at": "pauseLiftedAt",
 }
 _WAVE: Final = _ANY_WAVE | {
     "id": "waveId",
@@ -114,6 +118,7 @@ _SERVER: Final = {
     "critical": "critical",
     "state": "status",
     "phase": "phase",
+    "attempt": "attempt",
     "message": "statusMessage",
     "launch_status": "launchStatus",
     "recovery_instance_id": "recoveryInstanceId",

@@ -78,7 +78,9 @@ def deliveries_for(user: Anybody) -> QuerySet[Delivery]:
 
 
 def with_counts(executions: QuerySet[Execution]) -> QuerySet[Execution]:
-    """`executions` with what a list shows: server_total, server_launched, server_failed."""
+    """`executions` with what a list shows: server_total, server_launched, server_failed and
+    server_left_out.
+    """
     bad = Q(
         servers__state__in=[
             ServerState.FAILED,
@@ -91,6 +93,7 @@ def with_counts(executions: QuerySet[Execution]) -> QuerySet[Execution]:
         server_total=Count("servers"),
         server_launched=Count("servers", filter=Q(servers__state=ServerState.LAUNCHED)),
         server_failed=Count("servers", filter=bad),
+        server_left_out=Count("servers", filter=Q(servers__state=ServerState.LEFT_OUT)),
     )
 
 

@@ -46,7 +46,9 @@ EXECUTION = Lifecycle(
 
 
 class WaveState(models.TextChoices):
-    """How a wave stands. BLOCKED means that a wave it needed did not end well."""
+    """How a wave stands. BLOCKED means that a wave it needed did not end well; LEFT_OUT, that a
+    person decided that it is not launched, and that the others go on without it.
+    """
 
     PENDING = "PENDING", "Pending"
     WAITING = "WAITING", "Waiting at its gate"
@@ -57,11 +59,19 @@ class WaveState(models.TextChoices):
     TIMED_OUT = "TIMED_OUT", "Timed out"
     BLOCKED = "BLOCKED", "Blocked"
     CANCELLED = "CANCELLED", "Cancelled"
+    LEFT_OUT = "LEFT_OUT", "Left out"
 
 
 _WAVE_ENDS = {WaveState.COMPLETED, WaveState.PARTIAL, WaveState.FAILED, WaveState.TIMED_OUT}
 _WAVE_ENDS |= {WaveState.CANCELLED}
-_BEFORE_LAUNCH = {WaveState.LAUNCHING, WaveState.BLOCKED, WaveState.CANCELLED}
+_BEFORE_LAUNCH = {
+    WaveState.LAUNCHING,
+    WaveState.BLOCKED,
+    WaveState.CANCELLED,
+    WaveState.LEFT_OUT,
+}
+# What lets the waves that depend on it start.
+ENDED_WELL = frozenset({WaveState.COMPLETED, WaveState.LEFT_OUT})
 
 WAVE = Lifecycle(
     {
@@ -74,12 +84,15 @@ WAVE = Lifecycle(
         WaveState.TIMED_OUT: set(),
         WaveState.BLOCKED: set(),
         WaveState.CANCELLED: set(),
+        WaveState.LEFT_OUT: set(),
     }
 )
 
 
 class ServerState(models.TextChoices):
-    """What became of one server. UNKNOWN means that DRS has not told, and is never success."""
+    """What became of one server. UNKNOWN means that DRS has not told, and is never success.
+    SKIPPED is DRS's doing, LEFT_OUT a person's.
+    """
 
     PENDING = "PENDING", "Pending"
     LAUNCHING = "LAUNCHING", "Launching"
@@ -89,6 +102,7 @@ class ServerState(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
     BLOCKED = "BLOCKED", "Blocked"
     CANCELLED = "CANCELLED", "Cancelled"
+    LEFT_OUT = "LEFT_OUT", "Left out"
 
 
 _SERVER_ENDS = {ServerState.LAUNCHED, ServerState.FAILED, ServerState.SKIPPED}
@@ -102,6 +116,7 @@ SERVER = Lifecycle(
             ServerState.BLOCKED,
             ServerState.CANCELLED,
             ServerState.UNKNOWN,
+            ServerState.LEFT_OUT,
         },
         ServerState.LAUNCHING: {*_SERVER_ENDS, ServerState.UNKNOWN, ServerState.CANCELLED},
         ServerState.UNKNOWN: set(_SERVER_ENDS),
@@ -110,6 +125,37 @@ SERVER = Lifecycle(
         ServerState.SKIPPED: set(),
         ServerState.BLOCKED: set(),
         ServerState.CANCELLED: set(),
+        ServerState.LEFT_OUT: set(),
+    }
+)
+
+
+# What a person may open again, and nobody else: for the engine an end is an end.
+EXECUTION_AGAIN = Lifecycle(
+    {
+        ExecutionState.PARTIAL: {ExecutionState.RUNNING},
+        ExecutionState.FAILED: {ExecutionState.RUNNING},
+        ExecutionState.RUNNING: set(),
+    }
+)
+WAVE_AGAIN = Lifecycle(
+    {
+        WaveState.COMPLETED: {WaveState.LAUNCHING},
+        WaveState.PARTIAL: {WaveState.LAUNCHING},
+        WaveState.FAILED: {WaveState.LAUNCHING},
+        WaveState.TIMED_OUT: {WaveState.LAUNCHING},
+        WaveState.BLOCKED: {WaveState.PENDING},
+        WaveState.LAUNCHING: set(),
+        WaveState.PENDING: set(),
+    }
+)
+# UNKNOWN is not here: a server of which nobody knows may run.
+SERVER_AGAIN = Lifecycle(
+    {
+        ServerState.FAILED: {ServerState.PENDING},
+        ServerState.SKIPPED: {ServerState.PENDING},
+        ServerState.BLOCKED: {ServerState.PENDING},
+        ServerState.PENDING: set(),
     }
 )
 

@@ -15,6 +15,8 @@ from recovery.admin import tones
 from recovery.admin.drawing import Box, drawing, in_order
 from recovery.models import Execution, JobWatch, LaunchJob, Wave, WaveServer
 from recovery.selectors import rto_deadline
+from recovery.services.retries import can_be_retried, retriable
+from recovery.services.steering import BEFORE_LAUNCH
 from recovery.states import EXECUTION, JobState, ServerState, WaveState
 
 _LATE = timedelta(seconds=15)  # beat looks every few seconds for what is due
@@ -28,6 +30,7 @@ _ORDER = (
     (ServerState.UNKNOWN, "unknown"),
     (ServerState.BLOCKED, "blocked"),
     (ServerState.CANCELLED, "cancelled"),
+    (ServerState.LEFT_OUT, "left out"),
     (ServerState.PENDING, "waiting"),
 )
 _BAD = {
@@ -36,6 +39,7 @@ _BAD = {
     ServerState.UNKNOWN,
     ServerState.BLOCKED,
 }
+_SHUT = {WaveState.PENDING, WaveState.COMPLETED, WaveState.CANCELLED, WaveState.LEFT_OUT}
 _UNDER_WAY = {ServerState.PENDING, ServerState.LAUNCHING}
 
 
@@ -76,6 +80,9 @@ class WaveCard:
     gate_opens_at_once: bool
     open: bool
     timer: str
+    retriable: int
+    skippable: bool
+    extendable: bool
     jobs: Sequence[JobLine]
     servers: Sequence[ServerLine]
 
@@ -86,6 +93,7 @@ class Board:
 
     execution: Execution
     active: bool
+    goes_on: bool
     badge: SafeString
     kind: SafeString
     lasted: str
@@ -109,6 +117,7 @@ def board(execution: Execution) -> Board:
     return Board(
         execution=execution,
         active=execution.state in EXECUTION.active,
+        goes_on=can_be_retried(execution),
         badge=tones.execution_badge(execution.state),
         kind=tones.kind_badge(execution.kind),
         lasted=lapse(execution.started_at or execution.created_at, execution.finished_at),
@@ -168,11 +177,20 @@ def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], Job
         lasted=lapse(wave.started_at, wave.finished_at),
         waits=state == WaveState.WAITING and wave.gate_opened_at is None,
         gate_opens_at_once=wave.gate_opened_at is not None and state == WaveState.WAITING,
-        open=lacking or state not in {WaveState.PENDING, WaveState.COMPLETED, WaveState.CANCELLED},
+        open=lacking or state not in _SHUT,
         timer=_timer(wave),
+        retriable=len(retriable(wave)),
+        skippable=state in BEFORE_LAUNCH,
+        extendable=_has_time(wave),
         jobs=[_job_line(job, watches.get((job.account_id, job.region))) for job in wave.jobs.all()],
         servers=servers,
     )
+
+
+def _has_time(wave: Wave) -> bool:
+    """Whether it launches, and its time is not up."""
+    left = wave.deadline_at is not None and wave.deadline_at > timezone.now()
+    return wave.state == WaveState.LAUNCHING and left
 
 
 def _timer(wave: Wave) -> str:

@@ -9,33 +9,27 @@ from django.shortcuts import render
 from django.urls import URLPattern
 from django.utils.html import format_html
 
-from drportal.access import Anybody, allowed
+from drportal.access import Anybody
 from drportal.adminkit import confirm
 from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
-from protection.admin.recorded import RecordedAdmin
 from recovery.admin import terminations, tones
 from recovery.admin.board import board
 from recovery.admin.reports import page
-from recovery.models import Execution
-from recovery.permissions import PlanPermission
+from recovery.admin.steering import SteeringPages, can_be_paused, can_be_steered, may_steer
+from recovery.models import Execution, Wave
 from recovery.selectors import executions_for, timeline, whole, with_counts
 from recovery.services import executions
 from recovery.services.reports import report
-from recovery.states import EXECUTION, WaveState
+from recovery.states import EXECUTION, ServerState, WaveState
 
 _REFRESH_SECONDS = 2
 _MOST_EVENTS = 200
 
 
-def may_steer(request: HttpRequest, execution: Execution) -> bool:
-    """May the person cancel the execution and open its gates? Through its plan, or model-wide."""
-    return allowed(request.user, PlanPermission.STEER, execution.plan)
-
-
 @admin.register(Execution, site=site)
-class ExecutionAdmin(RecordedAdmin):
+class ExecutionAdmin(SteeringPages):
     """What runs and what ran."""
 
     icon, section, place = "play_circle", "Recovery", 20
@@ -67,6 +61,7 @@ class ExecutionAdmin(RecordedAdmin):
             self.url("<str:object_id>/cancel/", self.cancel_view, "cancel"),
             self.url("<str:object_id>/terminate/", self.terminate_view, "terminate"),
             self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
+            *self.steering_urls(),
         ]
 
     @admin.display(description="Requested", ordering="created_at")
@@ -130,8 +125,8 @@ class ExecutionAdmin(RecordedAdmin):
             "events": events[:_MOST_EVENTS],
             "event_count": events.count(),
             "may_steer": may_steer(request, execution),
-            "cancellable": execution.state in EXECUTION.active
-            and execution.cancel_requested_at is None,
+            "cancellable": can_be_steered(execution),
+            "pausable": can_be_paused(execution),
             "plan_link": self._plan_link(request, execution),
             "termination": terminations.panel(request, execution),
         }
@@ -143,17 +138,9 @@ class ExecutionAdmin(RecordedAdmin):
         page: PortalAdmin = self.admin_site.get_model_admin(type(plan))
         return page.link("change", plan) if page.has_view_permission(request, plan) else ""
 
-    def _steerable(self, request: HttpRequest, object_id: str) -> Execution:
-        execution: Execution = self.found(request, object_id, "steer")
-        return execution
-
-    def has_steer_permission(self, request: HttpRequest, obj: Execution) -> bool:
-        """May the person steer this execution?"""
-        return may_steer(request, obj)
-
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, then request that the execution be cancelled."""
-        execution = self._steerable(request, object_id)
+        execution = self.steerable(request, object_id)
 
         def act(said: dict[str, Any]) -> HttpResponse:
             executions.cancel(execution, reason=said["reason"], actor=self.actor(request))
@@ -179,7 +166,7 @@ class ExecutionAdmin(RecordedAdmin):
 
     def gate_view(self, request: HttpRequest, object_id: str, position: int) -> HttpResponse:
         """Ask, then open the gate before a wave."""
-        execution = self._steerable(request, object_id)
+        execution = self.steerable(request, object_id)
         wave = execution.waves.filter(position=position, gate=True).first()
         if wave is None:
             raise Http404("There is no gate before such a wave.")
@@ -194,9 +181,7 @@ class ExecutionAdmin(RecordedAdmin):
         waits = wave.state == WaveState.WAITING and wave.gate_opened_at is None
         question = confirm.Question(
             title=f"Open the gate before {wave}",
-            text=f"{wave.servers.count()} servers will be launched."
-            if waits
-            else "This wave does not wait at its gate now.",
+            text=_what_opening_does(wave) if waits else "This wave does not wait at its gate now.",
             verb="Open the gate",
             danger=not waits,
             reason="Comment",
@@ -206,10 +191,17 @@ class ExecutionAdmin(RecordedAdmin):
         return confirm.confirm(self, request, execution, question, act)
 
 
+def _what_opening_does(wave: Wave) -> str:
+    when = "" if wave.execution.pause_requested_at is None else ", once the pause is lifted"
+    count = wave.servers.filter(state=ServerState.PENDING).count()
+    return f"{count} servers will be launched{when}."
+
+
 def server_progress(execution: Any) -> str:
     """The bar of an execution fetched with `selectors.with_counts`."""
     launched, bad = execution.server_launched, execution.server_failed
-    rest = execution.server_total - launched - bad
+    left_out = execution.server_left_out
+    rest = execution.server_total - launched - bad - left_out
     ended = execution.state in EXECUTION.terminal
     return format_html(
         "{}",
@@ -217,6 +209,7 @@ def server_progress(execution: Any) -> str:
             [
                 Share(launched, "launched", Tone.GOOD),
                 Share(bad, "not well", Tone.BAD),
+                Share(left_out, "left out", Tone.PLAIN),
                 Share(rest, "not launched" if ended else "to come", Tone.PLAIN),
             ]
         ),

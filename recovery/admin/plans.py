@@ -63,7 +63,7 @@ class RecoveryPlanAdmin(RecordedAdmin):
         ("view_recoveryplan", "See"),
         ("drill_recoveryplan", "Start drills"),
         ("recover_recoveryplan", "Start recoveries"),
-        ("steer_recoveryplan", "Open gates and cancel"),
+        ("steer_recoveryplan", "Steer what runs"),
         ("terminate_recoveryplan", "Clean up after drills"),
         ("terminate_recovery_recoveryplan", "Clean up after recoveries"),
         ("change_recoveryplan", "Edit"),

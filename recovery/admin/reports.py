@@ -24,7 +24,7 @@ _VERDICTS = {
 _SPENT = {
     Spent.AWS: ("AWS launched", Tone.BUSY),
     Spent.QUEUE: ("Launch jobs waited in line", Tone.WAIT),
-    Spent.PEOPLE: ("Gates waited for people", Tone.WAIT),
+    Spent.PEOPLE: ("Gates and pauses waited for people", Tone.WAIT),
     Spent.TIMER: ("Timers ran", Tone.WAIT),
     Spent.PORTAL: ("The portal polled and decided", Tone.PLAIN),
 }

@@ -26,6 +26,7 @@ WAVE_TONES = {
     WaveState.TIMED_OUT: Tone.BAD,
     WaveState.BLOCKED: Tone.UNSURE,
     WaveState.CANCELLED: Tone.PLAIN,
+    WaveState.LEFT_OUT: Tone.PLAIN,
 }
 _DELIVERY = {
     DeliveryState.PENDING: Tone.WAIT,
@@ -43,6 +44,7 @@ SERVER_TONES = {
     ServerState.UNKNOWN: Tone.UNSURE,
     ServerState.BLOCKED: Tone.UNSURE,
     ServerState.CANCELLED: Tone.PLAIN,
+    ServerState.LEFT_OUT: Tone.PLAIN,
 }
 # That a job ended says nothing of its servers, so it is never green.
 _JOB = {

@@ -62,3 +62,18 @@ RESUME = OpenApiExample(
     value={"position": 2, "comment": "The databases answer."},
     request_only=True,
 )
+RETRY = OpenApiExample(
+    "Try the failed servers of a wave again",
+    value={"position": 1, "reason": "The instance type has room in the zone again."},
+    request_only=True,
+)
+SKIP = OpenApiExample(
+    "Leave one server out",
+    value={"position": 2, "server_ids": ["s-0123456789abcdef0"], "reason": "It is retired."},
+    request_only=True,
+)
+EXTEND = OpenApiExample(
+    "Half an hour more",
+    value={"position": 1, "minutes": 30, "reason": "The snapshots are large."},
+    request_only=True,
+)

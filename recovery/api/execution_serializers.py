@@ -15,12 +15,14 @@ from recovery.states import ServerState, WaveState
 class Counts(serializers.Serializer[Any]):
     """How the servers of an execution or a wave stand.
 
-    `failed` are those that failed, were skipped by DRS or blocked, or of which nothing is known.
+    `failed` are those that failed, were skipped by DRS or blocked, or of which nothing is known;
+    `left_out` those that a person left out, which count for no verdict.
     """
 
     total = serializers.IntegerField()
     launched = serializers.IntegerField()
     failed = serializers.IntegerField()
+    left_out = serializers.IntegerField()
 
 
 class ExecutionOut(serializers.ModelSerializer[Execution]):
@@ -50,6 +52,10 @@ class ExecutionOut(serializers.ModelSerializer[Execution]):
             "cancel_requested_at",
             "cancel_requested_by",
             "cancel_reason",
+            "pause_requested_at",
+            "pause_requested_by",
+            "pause_reason",
+            "pause_lifted_at",
             "servers",
             "correlation_id",
         )
@@ -61,6 +67,7 @@ class ExecutionOut(serializers.ModelSerializer[Execution]):
             "total": execution.server_total,
             "launched": execution.server_launched,
             "failed": execution.server_failed,
+            "left_out": execution.server_left_out,
         }
 
 
@@ -127,6 +134,7 @@ class WaveServerOut(serializers.ModelSerializer[WaveServer]):
             "critical",
             "state",
             "phase",
+            "attempt",
             "message",
             "launch_status",
             "job_id",
@@ -246,4 +254,5 @@ def counts_of(states: list[str]) -> dict[str, int]:
         "total": len(states),
         "launched": found[ServerState.LAUNCHED],
         "failed": sum(found[state] for state in bad),
+        "left_out": found[ServerState.LEFT_OUT],
     }

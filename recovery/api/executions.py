@@ -1,4 +1,4 @@
-"""Executions: starting, following and steering them."""
+"""Executions: starting and following them; steering adds to it."""
 
 from typing import Any
 from uuid import UUID
@@ -13,19 +13,19 @@ from drportal.api.access import Needs
 from drportal.api.pagination import LatestFirst
 from drportal.api.schema import refusal
 from drportal.errors import NotFound
-from recovery.api.examples import DRILL, RECOVERY, RESUME
+from recovery.api import steering
+from recovery.api.examples import DRILL, RECOVERY
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
 from recovery.api.filters import ExecutionFilters
 from recovery.api.reports import ReportActions
-from recovery.api.serializers import CancelIn, ExecutionIn, ResumeIn
+from recovery.api.serializers import ExecutionIn
 from recovery.api.starting import shown, start
 from recovery.models import RecoveryPlan
 from recovery.permissions import ExecutionPermission, PlanPermission
 from recovery.selectors import executions_for, plans_for, timeline, whole, with_counts
-from recovery.services import executions
 
 
-class ExecutionViewSet(ReportActions):
+class ExecutionViewSet(steering.SteeringActions, ReportActions):
     """Executions. They are seen and steered through their plan's permissions."""
 
     needs = {
@@ -35,8 +35,7 @@ class ExecutionViewSet(ReportActions):
         "retrieve": Needs.to_see(ExecutionPermission.VIEW),
         "events": Needs.to_see(ExecutionPermission.VIEW),
         "report": Needs.to_see(ExecutionPermission.VIEW),
-        "cancel": Needs.on_it(PlanPermission.STEER),
-        "resume": Needs.on_it(PlanPermission.STEER),
+        **steering.NEEDS,
     }
     lists = frozenset({"list", "events"})
     serializer_class = ExecutionOut
@@ -81,26 +80,6 @@ class ExecutionViewSet(ReportActions):
     def events(self, _: Request, **__: str) -> Response:
         """What happened in an execution, newest first."""
         return self.paged(timeline(self.the_object()), EventOut)
-
-    @extend_schema(request=CancelIn, responses={202: ExecutionOut})
-    @action(detail=True, methods=["post"])
-    def cancel(self, _: Request, **__: str) -> Response:
-        """Ask that an execution be cancelled. Nothing more is launched; jobs that DRS runs
-        already are watched to their end. Asking twice changes nothing.
-        """
-        execution = self.the_object()
-        wanted = self.taken(CancelIn)
-        executions.cancel(execution, **wanted, actor=self.actor)
-        return self.created(shown(execution), execution.pk, status=202)
-
-    @extend_schema(request=ResumeIn, responses={202: ExecutionOut}, examples=[RESUME])
-    @action(detail=True, methods=["post"])
-    def resume(self, _: Request, **__: str) -> Response:
-        """Open the gate of the wave at `position`, or without one of every wave that waits."""
-        execution = self.the_object()
-        wanted = self.taken(ResumeIn)
-        executions.resume(execution, **wanted, actor=self.actor)
-        return self.created(shown(execution), execution.pk, status=202)
 
     def _plan(self, plan_id: UUID) -> RecoveryPlan:
         plan = plans_for(self.request.user).filter(pk=plan_id).first()

@@ -34,11 +34,12 @@ class CancelIn(StrictSerializer):
 
 
 class ResumeIn(StrictSerializer):
-    """Which gate to open."""
+    """Which gate to open; without a position, the pause to lift, if there is one."""
 
     position = Whole(
         required=False,
         min_value=1,
-        help_text="The wave that waits at its gate. Left out: every wave that waits.",
+        help_text="The wave that waits at its gate. Left out: the pause, if one is requested; else "
+        "every wave that waits.",
     )
     comment = Text(max_length=_LONGEST_TEXT, required=False, allow_blank=True)

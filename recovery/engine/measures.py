@@ -14,7 +14,7 @@ class Spent(StrEnum):
 
     AWS = "AWS"  # DRS was asked for a launch, and has not ended it
     QUEUE = "QUEUE"  # a launch job waited in line, for a quota or for AWS to answer
-    PEOPLE = "PEOPLE"  # a gate waited for a person
+    PEOPLE = "PEOPLE"  # a gate waited for a person, or people had paused it, or let it end
     TIMER = "TIMER"  # a wave waited for its timer
     PORTAL = "PORTAL"  # nothing of these: the portal itself, polling and deciding
 

@@ -13,6 +13,7 @@ FINAL = frozenset(
         ServerState.UNKNOWN,
         ServerState.BLOCKED,
         ServerState.CANCELLED,
+        ServerState.LEFT_OUT,
     }
 )
 
@@ -27,9 +28,10 @@ def of_wave(
     """How a wave ended whose critical and optional servers ended in these states.
 
     It ended well if every critical server was launched, and at least `threshold` percent of all.
-    No servers is no success.
+    No servers is no success. Those that a person left out do not count.
     """
-    servers = [*critical, *optional]
+    critical = _counted(critical)
+    servers = [*critical, *_counted(optional)]
     launched = sum(state == ServerState.LAUNCHED for state in servers)
     all_critical = all(state == ServerState.LAUNCHED for state in critical)
     if servers and all_critical and launched * 100 >= threshold * len(servers):
@@ -47,11 +49,16 @@ def of_execution(servers: Collection[str], *, cancelled: bool) -> ExecutionState
     """How an execution ended whose servers ended in these states.
 
     COMPLETED says that every server was launched, optional ones too: so where only these failed,
-    all waves ended well and the execution is PARTIAL.
+    all waves ended well and the execution is PARTIAL. Those that a person left out do not count.
     """
+    servers = _counted(servers)
     if cancelled:
         return ExecutionState.CANCELLED
     launched = sum(state == ServerState.LAUNCHED for state in servers)
     if servers and launched == len(servers):
         return ExecutionState.COMPLETED
     return ExecutionState.PARTIAL if launched else ExecutionState.FAILED
+
+
+def _counted(servers: Collection[str]) -> list[str]:
+    return [state for state in servers if state != ServerState.LEFT_OUT]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from recovery.engine import outcome
-from recovery.states import JOB, WAVE, ExecutionState, JobState, WaveState
+from recovery.states import ENDED_WELL, JOB, WAVE, ExecutionState, JobState, WaveState
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class ExecutionView:
     state: str
     cancel_requested: bool
     waves: tuple[WaveView, ...]
+    pause_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class StartCancelling:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Say that only a person can let it go on."""
+    """Say that only a person can let it go on; `requested`, because a person asked for that."""
+
+    requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +175,34 @@ def next_steps(execution: ExecutionView) -> list[Step]:
         case (ExecutionState.PENDING, False):
             return [Begin()]
         case (ExecutionState.PAUSED, False):
-            return [] if _stands_still(execution) else [GoOn()]
+            return _while_paused(execution)
         case (ExecutionState.RUNNING | ExecutionState.CANCELLING, _):
             return _for_waves(execution) or _for_the_whole(execution)
     return []
 
 
+def _while_paused(execution: ExecutionView) -> list[Step]:
+    """What a person asked to pause stays so, although gates are reached and timers started."""
+    if execution.pause_requested and _held(execution.waves):
+        return _for_waves(execution)
+    return [] if _stands_still(execution) else [GoOn()]
+
+
 def _stands_still(execution: ExecutionView) -> bool:
     """Whether only a person can let it go on."""
     waves = execution.waves
+    if execution.pause_requested:
+        return _held(waves) and not _for_waves(execution)
     moving = any(wave.state == WaveState.LAUNCHING or _timed(wave) for wave in waves)
     return not moving and _at_gate(waves) and not _for_waves(execution)
+
+
+def _held(waves: Sequence[WaveView]) -> bool:
+    """Whether a pause has come into force: none launches, and some have not ended. A timer that
+    runs lets nothing start by itself then.
+    """
+    launching = any(wave.state == WaveState.LAUNCHING for wave in waves)
+    return not launching and any(wave.state in WAVE.active for wave in waves)
 
 
 def _for_waves(execution: ExecutionView) -> list[Step]:
@@ -191,7 +211,12 @@ def _for_waves(execution: ExecutionView) -> list[Step]:
     steps: list[Step] = []
     for wave in execution.waves:
         if wave.state in {WaveState.PENDING, WaveState.WAITING}:
-            steps += _before_launch(wave, states, cancelling=cancelling)
+            steps += [
+                step
+                for step in _before_launch(wave, states, cancelling=cancelling)
+                # A pause holds at the next boundary: before a wave, never within one.
+                if not (execution.pause_requested and isinstance(step, LaunchWave))
+            ]
         elif wave.state == WaveState.LAUNCHING:
             steps += _while_launching(wave, cancelling=cancelling)
     return steps
@@ -205,12 +230,12 @@ def _before_launch(wave: WaveView, states: dict[int, str], *, cancelling: bool) 
         sorted(
             need
             for need in wave.depends_on
-            if states[need] in WAVE.terminal and states[need] != WaveState.COMPLETED
+            if states[need] in WAVE.terminal and states[need] not in ENDED_WELL
         )
     )
     if ended_badly:
         yield BlockWave(wave.position, ended_badly)
-    elif all(states[need] == WaveState.COMPLETED for need in wave.depends_on):
+    elif all(states[need] in ENDED_WELL for need in wave.depends_on):
         yield from _once_it_could_start(wave)
 
 
@@ -258,7 +283,7 @@ def _for_the_whole(execution: ExecutionView) -> list[Step]:
         cancelled = execution.state == ExecutionState.CANCELLING
         return [Finish(outcome.of_execution(servers, cancelled=cancelled))]
     if execution.state == ExecutionState.RUNNING and _stands_still(execution):
-        return [Pause()]
+        return [Pause(requested=execution.pause_requested)]
     return []
 
 

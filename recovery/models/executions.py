@@ -36,8 +36,11 @@ class Execution(models.Model):
     """One run of a plan version. Its state moves only through `drportal.state.move`.
 
     `message` says what keeps the engine from going on, if anything does.
-    `cancel_requested_at` is a person's request; the engine carries it out. `due_at` is when the
-    engine should look at it next, and `leased_until` until when a worker does. `restored_at` is
+    `cancel_requested_at` and `pause_requested_at` are people's requests; the engine carries them
+    out. A pause that was lifted leaves `pause_lifted_at` and no request. `requests_made` counts
+    what people asked: a step that was decided before the last of it is not carried out. `due_at`
+    is when the engine should look at it next, and `leased_until` until when a worker does.
+    `restored_at` is
     when it was restored from the mirror while it was under way: DRS may know more of it than we.
     """
 
@@ -60,6 +63,11 @@ class Execution(models.Model):
     cancel_requested_at = models.DateTimeField(null=True, editable=False)
     cancel_requested_by = models.CharField(max_length=254, blank=True, default="")
     cancel_reason = models.CharField(max_length=1000, blank=True, default="")
+    pause_requested_at = models.DateTimeField(null=True, editable=False)
+    pause_requested_by = models.CharField(max_length=254, blank=True, default="")
+    pause_reason = models.CharField(max_length=1000, blank=True, default="")
+    pause_lifted_at = models.DateTimeField(null=True, editable=False)
+    requests_made = models.PositiveIntegerField(default=0, editable=False)
     message = models.CharField(max_length=2000, blank=True, default="", editable=False)
     correlation_id = models.CharField(max_length=64, blank=True, default="")
     due_at = models.DateTimeField(null=True, default=timezone.now, editable=False)
@@ -143,6 +151,8 @@ class WaveServer(models.Model):
 
     `recovery_point_at` is the moment whose data it was launched with, as DRS told of its instance.
     `instance_gone_at` is since when it is known that the instance is no longer there.
+    `attempt` counts from 1: a person may ask that a server that failed be launched again. What
+    earlier attempts came to is in the timeline and in their launch jobs.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -162,6 +172,7 @@ class WaveServer(models.Model):
         max_length=12, choices=ServerState, default=ServerState.PENDING, editable=False
     )
     phase = models.CharField(max_length=12, choices=Phase, default=Phase.WAITING, editable=False)
+    attempt = models.PositiveSmallIntegerField(blank=True, default=1, editable=False)
     message = models.TextField(blank=True, default="")
     launch_status = models.CharField(max_length=16, blank=True, default="")
     recovery_instance_id = models.CharField(max_length=24, blank=True, default="")

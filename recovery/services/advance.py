@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -87,6 +87,7 @@ def _view(execution: Execution, now: datetime) -> ExecutionView:
     return ExecutionView(
         state=execution.state,
         cancel_requested=execution.cancel_requested_at is not None,
+        pause_requested=execution.pause_requested_at is not None,
         waves=tuple(
             WaveView(
                 position=wave.position,
@@ -121,8 +122,9 @@ def _due(execution: Execution, now: datetime) -> datetime | None:
     """When there may be something to do again, if nobody calls before."""
     times = []
     for wave in execution.waves.all():
-        if wave.state in {WaveState.PENDING, WaveState.WAITING} and wave.wait_until:
-            times.append(wave.wait_until)
+        if wave.state in {WaveState.PENDING, WaveState.WAITING}:
+            # What is over and still does not start is held by a pause, for as long as that lasts.
+            times += [wave.wait_until] if wave.wait_until and wave.wait_until > now else []
         elif wave.state == WaveState.LAUNCHING:
             times += [wave.deadline_at] if wave.deadline_at and wave.deadline_at > now else []
             times += [
@@ -145,7 +147,9 @@ def _do(execution: Execution, steps: Sequence[Step], lease: leases.Lease) -> Non
 
 def _write(execution: Execution, step: Step) -> None:
     if isinstance(step, WithdrawJob):
-        launches.withdraw(LaunchJob.objects.get(pk=step.job_id), overdue=step.overdue)
+        with transaction.atomic():
+            waves.must_still_be_meant(execution)
+            launches.withdraw(LaunchJob.objects.get(pk=step.job_id), overdue=step.overdue)
     else:
         waves.carry_out(execution, step)
     checkpoint(f"step.{type(step).__name__}", execution_id=str(execution.pk))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from audit.services import record
@@ -79,7 +80,7 @@ def start(
         resolved = _resolve(plan)
         _must_be_launchable(resolved)
         _snapshot(execution, resolved)
-        _claim(execution)
+        claim(execution, execution.servers.all())
         what = f"{execution.get_kind_display()} requested by {actor.name}."
         note(execution, "execution.requested", what, actor=actor)
         record(
@@ -93,7 +94,7 @@ def start(
             servers=sum(len(entry.servers) for entry in resolved),
         )
         mark("WaveStatus", *execution.waves.values_list("id", flat=True))
-        _wake(execution)
+        wake(execution)
     checkpoint("execution.requested", execution_id=str(execution.pk))
     return execution
 
@@ -103,7 +104,7 @@ def cancel(execution: Execution, *, reason: str = "", actor: Actor) -> Execution
     already are watched to their end. Asking twice changes nothing. Raises ExecutionEnded.
     """
     with transaction.atomic():
-        execution = _locked_and_live(execution)
+        execution = locked_and_live(execution)
         if execution.cancel_requested_at is None:
             execution.cancel_requested_at = timezone.now()
             execution.cancel_requested_by, execution.cancel_reason = actor.name, reason
@@ -118,7 +119,7 @@ def cancel(execution: Execution, *, reason: str = "", actor: Actor) -> Execution
                 subject=execution,
                 reason=reason,
             )
-            _wake(execution)
+            wake(execution)
     return execution
 
 
@@ -130,7 +131,7 @@ def resume(
     Raises ExecutionEnded, and GateNotReached if no such wave waits.
     """
     with transaction.atomic():
-        execution = _locked_and_live(execution)
+        execution = locked_and_live(execution)
         waiting = execution.waves.filter(state=WaveState.WAITING, gate_opened_at=None)
         if position is not None:
             waiting = waiting.filter(position=position)
@@ -152,7 +153,7 @@ def resume(
             waves=[str(wave) for wave in waves],
             comment=comment,
         )
-        _wake(execution)
+        wake(execution)
     return execution
 
 
@@ -266,15 +267,14 @@ def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
     )
 
 
-def _claim(execution: Execution) -> None:
-    """Hold every server, in one order for everybody, so that two starts cannot deadlock, and the
-    accounts that they are in.
+def claim(execution: Execution, servers: QuerySet[WaveServer]) -> None:
+    """Hold `servers` and the accounts that they are in; what it holds already, it goes on to hold.
+
+    In one order for everybody, so that two starts cannot deadlock. Raises ServersHeld.
     """
-    wanted = list(
-        execution.servers.order_by("account_id", "region", "server_id").values_list(
-            "account_id", "region", "server_id"
-        )
-    )
+    columns = ("account_id", "region", "server_id")
+    held = set(execution.claims.filter(released_at=None).values_list(*columns))
+    wanted = [key for key in servers.order_by(*columns).values_list(*columns) if key not in held]
     try:
         with transaction.atomic():
             ServerClaim.objects.bulk_create(
@@ -283,11 +283,10 @@ def _claim(execution: Execution) -> None:
                 )
                 for account, region, server in wanted
             )
+            accounts = TargetAccount.objects.filter(account_id__in={place[0] for place in wanted})
             AccountClaim.objects.bulk_create(
-                AccountClaim(execution=execution, account=account)
-                for account in TargetAccount.objects.filter(
-                    account_id__in={account for account, _, _ in wanted}
-                )
+                [AccountClaim(execution=execution, account=account) for account in accounts],
+                ignore_conflicts=True,
             )
     except IntegrityError as error:
         if "recovery_server_held_once" not in str(error):
@@ -306,14 +305,18 @@ def _holders(wanted: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, Any
     ]
 
 
-def _locked_and_live(execution: Execution) -> Execution:
+def locked_and_live(execution: Execution) -> Execution:
+    """The execution's row, locked for a request. Raises ExecutionEnded."""
     execution = Execution.objects.select_for_update().get(pk=execution.pk)
     if execution.state in EXECUTION.terminal:
         raise ExecutionEnded(execution, ExecutionState(execution.state).label)
     return execution
 
 
-def _wake(execution: Execution) -> None:
-    """Let the engine look at it as soon as this commits; beat looks all the same."""
-    Execution.objects.filter(pk=execution.pk).update(due_at=timezone.now())
+def wake(execution: Execution) -> None:
+    """Let the engine look at it as soon as this commits; beat looks all the same. What it has
+    decided before is not carried out any more.
+    """
+    asked = F("requests_made") + 1
+    Execution.objects.filter(pk=execution.pk).update(due_at=timezone.now(), requests_made=asked)
     hint("recovery.advance", execution_id=str(execution.pk))

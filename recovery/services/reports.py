@@ -22,6 +22,10 @@ from recovery.selectors import whole, with_counts
 from recovery.services.plan_differences import Differences, differences
 from recovery.states import EXECUTION, ServerState
 
+_PAUSED = "execution.pause_requested"
+# What began with an event of a kind, and ended with one of another.
+_UNTIL = {_PAUSED: "execution.pause_lifted", "execution.ended": "execution.reopened"}
+
 
 @dataclass(frozen=True, slots=True)
 class WaveMeasure:
@@ -101,13 +105,13 @@ def report(execution: Execution) -> Report:
         execution=found,
         made_at=timezone.now(),
         final=found.state in EXECUTION.terminal,
-        measured=_measured(found),
+        measured=_measured(found, events),
         since=_since(found),
         events=events,
     )
 
 
-def _measured(execution: Any) -> Measured:
+def _measured(execution: Any, events: Sequence[ExecutionEvent]) -> Measured:
     waves = list(execution.waves.all())
     servers = [server for wave in waves for server in wave.servers.all()]
     rto, rpo = _targets(execution)
@@ -128,7 +132,7 @@ def _measured(execution: Any) -> Measured:
         rpo_unknown=unknown,
         rpo_verdict=rpo_verdict(rpo, ages, unknown=unknown),
         took=took,
-        spent=spent(execution.created_at, end, _stretches(waves)),
+        spent=spent(execution.created_at, end, [*_stretches(waves), *_stood_still(events)]),
         waves=[_wave_measure(execution, wave) for wave in waves],
         points=points,
     )
@@ -152,8 +156,13 @@ def _version(execution: Execution) -> PlanVersion | None:
 
 def _since_when(begin: datetime | None, servers: Sequence[WaveServer]) -> timedelta | None:
     """From `begin` until the last critical of `servers` was launched."""
-    end = reached([_landing(server) for server in servers if server.critical])
+    end = reached([_landing(server) for server in _critical(servers)])
     return end - begin if begin and end else None
+
+
+def _critical(servers: Sequence[WaveServer]) -> list[WaveServer]:
+    """Those without which nothing is reached. What a person left out is not waited for."""
+    return [row for row in servers if row.critical and row.state != ServerState.LEFT_OUT]
 
 
 def _landing(server: WaveServer) -> Landing:
@@ -162,7 +171,7 @@ def _landing(server: WaveServer) -> Landing:
 
 def _wave_measure(execution: Execution, wave: Wave) -> WaveMeasure:
     servers = list(wave.servers.all())
-    critical = [server for server in servers if server.critical]
+    critical = _critical(servers)
     return WaveMeasure(
         position=wave.position,
         name=wave.name,
@@ -194,6 +203,18 @@ def _stretches(waves: Sequence[Wave]) -> Iterator[Stretch]:
             yield Stretch(Spent.QUEUE, job.created_at, job.intended_at or job.ended_at)
             if job.intended_at:
                 yield Stretch(Spent.AWS, job.intended_at, job.ended_at)
+
+
+def _stood_still(events: Sequence[ExecutionEvent]) -> Iterator[Stretch]:
+    """When people had paused it, and when it had ended before they tried something again."""
+    begun: dict[str, datetime] = {}
+    for event in events:
+        if event.kind in _UNTIL:
+            begun[event.kind] = event.at
+        for begin in [kind for kind, end in _UNTIL.items() if end == event.kind and kind in begun]:
+            yield Stretch(Spent.PEOPLE, begun.pop(begin), event.at)
+    if _PAUSED in begun:
+        yield Stretch(Spent.PEOPLE, begun[_PAUSED], None)
 
 
 def _since(execution: Execution) -> Since | None:

@@ -94,7 +94,9 @@ def left(execution: Execution) -> list[Left]:
 
 def launched(execution: Execution) -> QuerySet[WaveServer]:
     """The servers of which an instance is, was or may be there."""
-    may_be = ~Q(recovery_instance_id="") | Q(state__in=[ServerState.LAUNCHED, ServerState.UNKNOWN])
+    told = ~Q(recovery_instance_id="") | Q(state__in=[ServerState.LAUNCHED, ServerState.UNKNOWN])
+    # What an earlier attempt left behind is no longer on the row of a server that was tried again.
+    may_be = told | Q(attempt__gt=1)
     found = execution.servers.filter(may_be, launch_job__isnull=False)
     return found.select_related("launch_job", "wave").order_by("name", "id")
 

@@ -41,8 +41,22 @@ def _step(step: object, _execution: Execution) -> None:
 def carry_out(execution: Execution, step: steps.Step) -> None:
     """Do one step that asks nothing of AWS, in one transaction. Raises StaleState."""
     with transaction.atomic():
+        if isinstance(step, steps.EndWave):
+            # Whoever writes what DRS told locks servers first and the execution last.
+            servers = _wave(execution, step.position).servers.select_for_update().order_by("pk")
+            list(servers.values_list("pk"))
+        must_still_be_meant(execution)
         _step(step, execution)
         mark("ExecutionHistory", execution.pk)
+
+
+def must_still_be_meant(execution: Execution) -> None:
+    """Let nobody ask anything of `execution` till the end of this transaction. Raises StaleState
+    if somebody has since it was read: what was decided then may not be what they want now.
+    """
+    rows = Execution.objects.filter(pk=execution.pk, requests_made=execution.requests_made)
+    if not rows.select_for_update(no_key=True).values_list("pk").first():
+        raise StaleState(f"Something was asked of the {execution} meanwhile.")
 
 
 @_step.register
@@ -64,9 +78,12 @@ def _(_step: steps.StartCancelling, execution: Execution) -> None:
 
 
 @_step.register
-def _(_step: steps.Pause, execution: Execution) -> None:
+def _(step: steps.Pause, execution: Execution) -> None:
     move(execution, ExecutionState.PAUSED, lifecycle=EXECUTION)
-    note(execution, "execution.paused", "Waiting for a person to open a gate.")
+    told = "Waiting for a person to open a gate."
+    if step.requested:
+        told = f"Paused, as {execution.pause_requested_by} asked. Nothing more starts."
+    note(execution, "execution.paused", told)
 
 
 @_step.register
@@ -82,7 +99,10 @@ def _(step: steps.Finish, execution: Execution) -> None:
     release_claims(execution)
     holds.release(holder_id=execution.pk)
     label = ExecutionState(execution.state).label
-    note(execution, "execution.ended", f"{execution.get_kind_display()} ended: {label.lower()}.")
+    left_out = execution.servers.filter(state=ServerState.LEFT_OUT).count()
+    without = f", without {left_out} that were left out" if left_out else ""
+    said = f"{execution.get_kind_display()} ended: {label.lower()}{without}."
+    note(execution, "execution.ended", said)
     write = record if step.state in _NO_FAILURE else record_failure
     write(
         "recovery.execution.ended",
@@ -98,7 +118,7 @@ def _(step: steps.ReachGate, execution: Execution) -> None:
     wave = _wave(execution, step.position)
     move(wave, WaveState.WAITING, lifecycle=WAVE, gate_reached_at=timezone.now())
     told = f": {wave.gate_instructions}" if wave.gate_instructions else "."
-    note(execution, "wave.waiting", f"{_title(wave)} waits at its gate{told}", wave=wave)
+    note(execution, "wave.waiting", f"{title(wave)} waits at its gate{told}", wave=wave)
 
 
 @_step.register
@@ -112,7 +132,7 @@ def _(step: steps.StartTimer, execution: Execution) -> None:
         raise StaleState(f"{wave} waits already, or no longer.")
     minutes = wave.wait.total_seconds() / 60
     told = f"could start, and waits for {minutes:g} minutes, until {until:%H:%M:%S} UTC."
-    note(execution, "wave.timer_started", f"{_title(wave)} {told}", wave=wave)
+    note(execution, "wave.timer_started", f"{title(wave)} {told}", wave=wave)
 
 
 @_step.register
@@ -121,10 +141,9 @@ def _(step: steps.LaunchWave, execution: Execution) -> None:
     now = timezone.now()
     deadline = now + wave.time_limit
     move(wave, WaveState.LAUNCHING, lifecycle=WAVE, started_at=now, deadline_at=deadline)
-    _queue_jobs(wave)
-    _release_groups(execution)
-    servers = wave.servers.count()
-    note(execution, "wave.started", f"{_title(wave)} starts, with {servers} servers.", wave=wave)
+    servers = queue_jobs(wave)
+    release_groups(execution)
+    note(execution, "wave.started", f"{title(wave)} starts, with {servers} servers.", wave=wave)
 
 
 @_step.register
@@ -150,12 +169,12 @@ def _(step: steps.EndWave, execution: Execution) -> None:
         note(execution, "server.unknown", f"{server}: {message}", wave=wave, server=server)
         move(server, ServerState.UNKNOWN, lifecycle=SERVER, message=message, finished_at=now)
     counts = _counts(wave.servers.values_list("state", flat=True))
-    told = ", ".join(f"{count} {state.lower()}" for state, count in sorted(counts.items()))
+    told = _told(counts)
     if step.state == WaveState.COMPLETED:
         told += _without(wave)
     move(wave, step.state, lifecycle=WAVE, finished_at=now, message=f"{told}."[:1000])
     label = WaveState(step.state).label.lower()
-    note(execution, "wave.ended", f"{_title(wave)} ended: {label} ({told}).", wave=wave)
+    note(execution, "wave.ended", f"{title(wave)} ended: {label} ({told}).", wave=wave)
     write = record if step.state in _NO_FAILURE else record_failure
     write(
         "recovery.wave.ended",
@@ -188,7 +207,7 @@ def release_claims(execution: Execution) -> None:
     AccountClaim.objects.filter(execution=execution).exclude(account__account_id__in=held).delete()
 
 
-def _release_groups(execution: Execution) -> None:
+def release_groups(execution: Execution) -> None:
     """Let go of every group that no wave has yet to start with. By name: a held group keeps it."""
     ahead = Wave.objects.filter(
         execution=execution, state__in=[WaveState.PENDING, WaveState.WAITING]
@@ -197,9 +216,13 @@ def _release_groups(execution: Execution) -> None:
     holds.release(holder_id=execution.pk, groups=ProtectionGroup.objects.exclude(name__in=needed))
 
 
-def _queue_jobs(wave: Wave) -> None:
+def queue_jobs(wave: Wave) -> int:
+    """Write the launch jobs for the servers of `wave` that are to be launched, and return how many
+    servers those are.
+    """
     by_place: dict[tuple[str, str], list[WaveServer]] = {}
-    for server in wave.servers.order_by("account_id", "region", "name", "id"):
+    waiting = wave.servers.filter(state=ServerState.PENDING)
+    for server in waiting.order_by("account_id", "region", "name", "id"):
         by_place.setdefault((server.account_id, server.region), []).append(server)
     accounts = TargetAccount.objects.in_bulk(
         {account for account, _ in by_place}, field_name="account_id"
@@ -223,6 +246,7 @@ def _queue_jobs(wave: Wave) -> None:
             WaveServer.objects.filter(pk__in=[by_id[server].pk for server in part]).update(
                 launch_job=job
             )
+    return sum(map(len, by_place.values()))
 
 
 def _fail_without_account(wave: Wave, servers: list[WaveServer], account: str) -> None:
@@ -242,13 +266,14 @@ def _end_unstarted(
     ended = {"message": message, "finished_at": now}
     pending = ServerState.PENDING
     move_all(wave.servers.all(), servers_to, lifecycle=SERVER, source=pending, **ended)
-    _release_groups(execution)
-    note(execution, f"wave.{to.lower()}", f"{_title(wave)}: {message}", wave=wave)
+    release_groups(execution)
+    note(execution, f"wave.{to.lower()}", f"{title(wave)}: {message}", wave=wave)
 
 
 def _without(wave: Wave) -> str:
     """The optional servers that a wave ended well without, which no count may hide."""
-    missing = wave.servers.exclude(state=ServerState.LAUNCHED).order_by("name", "id")
+    there = [ServerState.LAUNCHED, ServerState.LEFT_OUT]
+    missing = wave.servers.exclude(state__in=there).order_by("name", "id")
     names = list(missing.values_list("name", flat=True))
     return f"; ended well without the optional {named(names)}" if names else ""
 
@@ -267,8 +292,14 @@ def _wave(execution: Execution, position: int) -> Wave:
     return next(wave for wave in execution.waves.all() if wave.position == position)
 
 
-def _title(wave: Wave) -> str:
+def title(wave: Wave) -> str:
+    """What a sentence of the timeline begins with."""
     return f"Wave {wave.position} ({wave.name})"
+
+
+def _told(counts: dict[str, int]) -> str:
+    words = {state: state.lower().replace("_", " ") for state in counts}
+    return ", ".join(f"{count} {words[state]}" for state, count in sorted(counts.items()))
 
 
 def _counts(states: Iterable[str]) -> dict[str, int]:

@@ -1,17 +1,20 @@
 """One of everything that the API serves, and what requests about it send."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from protection.models import ProtectionGroup, SourceServer, TargetAccount
 from recovery.models import Execution, RecoveryPlan
-from recovery.states import ExecutionState, WaveState
+from recovery.states import ExecutionState, ServerState, WaveState
 from tests.factories.protection import (
     ProtectionGroupFactory,
     SourceServerFactory,
     TargetAccountFactory,
 )
-from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
+from tests.factories.recovery import ExecutionFactory, WaveFactory, WaveServerFactory, plan_of
 
 
 @dataclass
@@ -38,6 +41,10 @@ def made() -> Stage:
     plan, idle = plan_of(group), plan_of(group)
     execution = ExecutionFactory.create(plan=plan, state=ExecutionState.PAUSED)
     WaveFactory.create(execution=execution, state=WaveState.WAITING, gate=True)
+    failed = WaveFactory.create(execution=execution, position=2, state=WaveState.FAILED)
+    WaveServerFactory.create(wave=failed, state=ServerState.FAILED)
+    launching = {"state": WaveState.LAUNCHING, "deadline_at": timezone.now() + timedelta(hours=1)}
+    WaveFactory.create(execution=execution, position=3, **launching)
     return Stage(
         account,
         TargetAccountFactory.create(),
@@ -72,6 +79,18 @@ def plan_patch(_: Stage) -> dict[str, Any]:
 
 def restore(_: Stage) -> dict[str, Any]:
     return {"number": 1}
+
+
+def second_wave(_: Stage) -> dict[str, Any]:
+    return {"position": 2}
+
+
+def first_wave(_: Stage) -> dict[str, Any]:
+    return {"position": 1, "reason": "It is retired."}
+
+
+def third_wave(_: Stage) -> dict[str, Any]:
+    return {"position": 3, "minutes": 30, "reason": "Large snapshots."}
 
 
 def kind(_: Stage) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tests.api.stage import (
     account_edit,
     drill,
     first_version,
+    first_wave,
     group_edit,
     kind,
     made,
@@ -28,6 +29,8 @@ from tests.api.stage import (
     real,
     recovery,
     restore,
+    second_wave,
+    third_wave,
 )
 from tests.factories.protection import (
     SourceServerFactory,
@@ -117,7 +120,12 @@ ON_AN_OBJECT = [
     ("get", "executions/{execution.pk}", nothing, "plan", PlanPermission, "VIEW", 200),
     ("get", "executions/{execution.pk}/events", nothing, "plan", PlanPermission, "VIEW", 200),
     ("post", "executions/{execution.pk}/cancel", nothing, "plan", PlanPermission, "STEER", 202),
+    ("post", "executions/{execution.pk}/pause", nothing, "plan", PlanPermission, "STEER", 202),
     ("post", "executions/{execution.pk}/resume", nothing, "plan", PlanPermission, "STEER", 202),
+    *(
+        ("post", f"executions/{{execution.pk}}/{asked}", body, "plan", PlanPermission, "STEER", 202)
+        for asked, body in (("retry", second_wave), ("skip", first_wave), ("extend", third_wave))
+    ),
     ("post", "executions", drill, "idle", PlanPermission, "DRILL", 202),
     ("post", "executions", recovery, "idle", PlanPermission, "RECOVER", 202),
 ]

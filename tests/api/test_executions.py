@@ -49,7 +49,7 @@ def test_starting_answers_at_once_and_says_where_to_look(root, plan):
     assert response.headers["Location"].endswith(f"{EXECUTIONS}/{said['id']}")
     assert (said["state"], said["kind"], said["plan_version"]) == ("PENDING", "DRILL", 1)
     assert (said["reason"], said["requested_by"]) == ("The quarter's drill", "root")
-    assert said["servers"] == {"total": 1, "launched": 0, "failed": 0}
+    assert said["servers"] == {"total": 1, "launched": 0, "failed": 0, "left_out": 0}
     assert said["correlation_id"] == response.headers["X-Correlation-Id"]
     assert root.get(response.headers["Location"]).json()["id"] == said["id"]
 
@@ -211,9 +211,9 @@ def test_one_execution_shows_everything_in_it(root):
     WaveServerFactory.create(wave=wave, name="d", state=ServerState.UNKNOWN)
     WaveServerFactory.create(wave=wave, name="e", state=ServerState.LAUNCHING)
     said = root.get(f"{EXECUTIONS}/{execution.pk}").json()
-    assert said["servers"] == {"total": 5, "launched": 1, "failed": 3}
+    assert said["servers"] == {"total": 5, "launched": 1, "failed": 3, "left_out": 0}
     (shown,) = said["waves"]
-    assert shown["counts"] == {"total": 5, "launched": 1, "failed": 3}
+    assert shown["counts"] == {"total": 5, "launched": 1, "failed": 3, "left_out": 0}
     assert shown["gate"] is None
     assert shown["time_limit_seconds"] == 3600
     assert [server["name"] for server in shown["servers"]] == ["a", "b", "c", "d", "e"]
@@ -331,7 +331,7 @@ def test_a_start_that_breaks_off_leaves_nothing(client_of, plan, world, monkeypa
     def broken(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(executions, "_wake", broken)
+    monkeypatch.setattr(executions, "wake", broken)
     client = client_of(SuperuserFactory.create())
     with world.unchanged():
         response = client.post(EXECUTIONS, _drill(plan), HTTP_IDEMPOTENCY_KEY="k")

@@ -49,7 +49,7 @@ from tests.mirror.made import everything_set_of
 pytestmark = pytest.mark.django_db
 
 # When the portal looks next, and who is at it, is of no use to anybody else.
-WORKINGS = {"due_at", "leased_until", "lease_token", "next_check_at"}
+WORKINGS = {"due_at", "leased_until", "lease_token", "next_check_at", "requests_made"}
 LEFT_OUT = {
     TargetAccount: set(),
     StagingAccount: set(),

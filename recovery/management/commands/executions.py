@@ -1,41 +1,117 @@
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from drportal.actor import PORTAL
-from drportal.errors import DomainError
+from audit.services import record_refusal
+from drportal.access import allowed
+from drportal.actor import Actor, Door
+from drportal.errors import DomainError, Forbidden
 from recovery.models import Execution
-from recovery.services import terminations
+from recovery.permissions import PlanPermission
+from recovery.selectors import executions_for
+from recovery.services import executions, retries, steering, terminations
 from recovery.states import InstanceOutcome
+
+_WHAT = (
+    "cancel",
+    "pause",
+    "resume",
+    "retry",
+    "skip",
+    "extend",
+    "terminate",
+    "terminations",
+)
 
 
 class Command(BaseCommand):
     help = (
-        "terminate: ask that what an execution launched be terminated; after a recovery, --confirm "
-        "takes the plan's name. terminations: what became of each instance. Workers do the rest."
+        "Steers an execution and cleans up after it; the engine carries it out when a worker runs. "
+        "cancel: launch nothing more. pause: start no further wave. "
+        "resume: lift the pause; with --wave, open the gate of that wave. "
+        "retry: launch the failed servers of --wave again, or of them each --server. "
+        "skip: leave --wave out, or of it each --server, before it launches. "
+        "extend: give --wave, which launches, --minutes more. "
+        "terminate: terminate what it launched; after a recovery --confirm takes the plan's name. "
+        "terminations: what became of each instance. "
+        "Whoever --as names needs the permission on the plan, and is in the record."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("what", choices=["terminate", "terminations"])
-        parser.add_argument("execution", help="its id")
-        parser.add_argument("--reason", default="")
+        parser.add_argument("what", choices=_WHAT)
+        parser.add_argument("id", type=UUID, help="the execution's id")
+        parser.add_argument("--as", dest="who", required=True, help="the user who asks this")
+        parser.add_argument("--reason", default="", help="why; it stays in the timeline")
+        parser.add_argument("--wave", type=int, help="the wave's position, from 1")
+        parser.add_argument("--minutes", type=_minutes, help=f"1 to {steering.MOST_MINUTES}")
         parser.add_argument("--confirm", default="", help="the plan's name, after a recovery")
+        parser.add_argument("--server", action="append", default=[], help="an id at DRS")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        execution = _found(options["execution"])
+        user = User.objects.filter(username=options["who"], is_active=True).first()
+        if user is None:
+            raise CommandError(f"There is no active user {options['who']!r}.", returncode=2)
+        actor = Actor.of(user, door=Door.DIRECT)
+        execution = _found(user, options["id"])
         try:
-            getattr(self, f"_{options['what']}")(execution, options)
+            _must_be_allowed(user, options["what"], execution)
+            getattr(self, f"_{options['what']}")(execution, options, actor)
         except DomainError as error:
+            event = f"command.executions.{options['what']}"
+            told = {"code": error.code, "detail": error.detail}
+            record_refusal(event, actor=actor, subject=execution, **told)
             raise CommandError(error.detail, returncode=2) from error
+        if options["what"] != "terminations":
+            self.stdout.write(f"Noted for the {execution}.")
 
-    def _terminate(self, execution: Execution, options: dict[str, Any]) -> None:
+    def _cancel(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        executions.cancel(execution, reason=options["reason"], actor=actor)
+
+    def _pause(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        steering.pause(execution, reason=options["reason"], actor=actor)
+
+    def _resume(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        position, said = options["wave"], options["reason"]
+        steering.resume(execution, position=position, comment=said, actor=actor)
+
+    def _retry(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        retries.retry(
+            execution,
+            position=_wave(options),
+            server_ids=options["server"],
+            reason=options["reason"],
+            actor=actor,
+        )
+
+    def _skip(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        steering.leave_out(
+            execution,
+            position=_wave(options),
+            server_ids=options["server"],
+            reason=options["reason"],
+            actor=actor,
+        )
+
+    def _extend(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        if options["minutes"] is None:
+            raise CommandError("Say how much by --minutes.", returncode=2)
+        steering.extend(
+            execution,
+            position=_wave(options),
+            minutes=options["minutes"],
+            reason=options["reason"],
+            actor=actor,
+        )
+
+    def _terminate(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
         termination = terminations.request(
-            execution, reason=options["reason"], confirmation=options["confirm"], actor=PORTAL
+            execution, reason=options["reason"], confirmation=options["confirm"], actor=actor
         )
         self.stdout.write(f"{termination.instances.count()} instances are to be terminated.")
 
-    def _terminations(self, execution: Execution, _: dict[str, Any]) -> None:
+    def _terminations(self, execution: Execution, _: dict[str, Any], __: Actor) -> None:
         for termination in terminations.told(execution):
             self.stdout.write(f"{termination.created_at:%Y-%m-%d %H:%M:%S} {termination.state}")
             for row in termination.instances.all():
@@ -45,8 +121,36 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(standing.left)} instances may be there still.")
 
 
-def _found(text: str) -> Execution:
-    try:
-        return Execution.objects.get(pk=UUID(text))
-    except (ValueError, Execution.DoesNotExist):
-        raise CommandError(f"There is no execution {text!r}.", returncode=2) from None
+def _must_be_allowed(user: User, what: str, execution: Execution) -> None:
+    """Whoever may see an execution may see its clean-ups; the rest takes a permission."""
+    if what == "terminations":
+        return
+    wanted = PlanPermission.STEER
+    if what == "terminate":
+        wanted = terminations.permission_for(execution)
+    if not allowed(user, wanted, execution.plan):
+        doing = "clean up after" if what == "terminate" else "steer"
+        raise Forbidden(
+            f"{user.get_username()} may not {doing} the {execution}.", permission=str(wanted)
+        )
+
+
+def _minutes(text: str) -> int:
+    minutes = int(text)
+    if not 1 <= minutes <= steering.MOST_MINUTES:
+        raise ValueError(text)
+    return minutes
+
+
+def _wave(options: dict[str, Any]) -> int:
+    position: int | None = options["wave"]
+    if position is None:
+        raise CommandError("Name the wave by --wave.", returncode=2)
+    return position
+
+
+def _found(user: User, pk: UUID) -> Execution:
+    found = executions_for(user).select_related("plan").filter(pk=pk).first()
+    if found is None:
+        raise CommandError(f"There is no execution {pk} that they may see.", returncode=2)
+    return found

@@ -2,16 +2,27 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recovery.engine import steps
 from recovery.engine.steps import ExecutionView, JobView, WaveView, next_steps
-from recovery.states import EXECUTION, WAVE, ExecutionState, JobState, ServerState, WaveState
+from recovery.states import (
+    ENDED_WELL,
+    EXECUTION,
+    WAVE,
+    ExecutionState,
+    JobState,
+    ServerState,
+    WaveState,
+)
 
 
-def running(*waves: WaveView, cancel: bool = False, state: str = ExecutionState.RUNNING):
-    return ExecutionView(state=state, cancel_requested=cancel, waves=waves)
+def running(
+    *waves: WaveView,
+    cancel: bool = False,
+    pause: bool = False,
+    state: str = ExecutionState.RUNNING,
+):
+    return ExecutionView(state=state, cancel_requested=cancel, pause_requested=pause, waves=waves)
 
 
 def wave(position: int = 1, state: str = WaveState.PENDING, **more):
@@ -51,7 +62,7 @@ def test_a_wave_starts_when_all_it_needs_has_completed():
     assert next_steps(running(done, done_too, last)) == [steps.LaunchWave(3)]
 
 
-@pytest.mark.parametrize("end", sorted(WAVE.terminal - {WaveState.COMPLETED}))
+@pytest.mark.parametrize("end", sorted(WAVE.terminal - ENDED_WELL))
 def test_a_wave_whose_need_did_not_end_well_is_blocked(end):
     found = next_steps(running(wave(1, end), wave(2, depends_on=frozenset({1}))))
     assert found == [steps.BlockWave(2, (1,))]
@@ -197,173 +208,95 @@ def test_a_wave_does_not_end_while_nobody_knows_whether_drs_was_asked():
     assert next_steps(running(late)) == []
 
 
-# --- a walk: whatever happens, every step is legal and there is an end -------------------------
-
-STEPS_ENOUGH = 400
-_EXECUTION_MOVES = {
-    steps.Begin: ExecutionState.RUNNING,
-    steps.StartCancelling: ExecutionState.CANCELLING,
-    steps.Pause: ExecutionState.PAUSED,
-    steps.GoOn: ExecutionState.RUNNING,
-}
-_WAVE_MOVES = {
-    steps.ReachGate: WaveState.WAITING,
-    steps.LaunchWave: WaveState.LAUNCHING,
-    steps.BlockWave: WaveState.BLOCKED,
-    steps.CancelWave: WaveState.CANCELLED,
-}
-_ANSWERS = {"started": JobState.STARTED, "lost": JobState.INTENDED, "wait": JobState.QUEUED}
+# --- a pause that a person asked for -------------------------------------------------------------
 
 
-class World:
-    """A stand-in for what services do with the steps and what DRS does with the jobs."""
-
-    def __init__(self, depends_on: Any, gates: Any, timers: Any, draw: Any) -> None:
-        self.draw = draw
-        self.state = str(ExecutionState.PENDING)
-        self.cancel = False
-        self.waves: dict[int, dict[str, Any]] = {
-            position: {"state": str(WaveState.PENDING), "servers": ["PENDING"] * 2, "jobs": {}}
-            for position in depends_on
-        }
-        self.depends_on, self.gates, self.timers = depends_on, gates, timers
-        self.opened: set[int] = set()
-        self.started: set[int] = set()
-        self.over: set[int] = set()
-        self.asked: list[Any] = []
-
-    def view(self):
-        return ExecutionView(
-            state=self.state,
-            cancel_requested=self.cancel,
-            waves=tuple(
-                WaveView(
-                    position=position,
-                    state=row["state"],
-                    depends_on=frozenset(self.depends_on[position]),
-                    gate=position in self.gates,
-                    gate_open=position in self.opened,
-                    waits=position in self.timers,
-                    timer_started=position in self.started,
-                    timer_over=position in self.over,
-                    threshold=50,
-                    servers=tuple(row["servers"][:1]),
-                    optional=tuple(row["servers"][1:]),
-                    jobs=tuple(JobView(pk, *job) for pk, job in row["jobs"].items()),
-                )
-                for position, row in self.waves.items()
-            ),
-        )
-
-    def _to(self, target):
-        assert EXECUTION.allows(self.state, target), (self.state, target)
-        self.state = str(target)
-
-    def _wave_to(self, position, target):
-        row = self.waves[position]
-        assert WAVE.allows(row["state"], target), (row["state"], target)
-        row["state"] = str(target)
-
-    def _job(self, pk):
-        return next(row for row in self.waves.values() if pk in row["jobs"])
-
-    def do(self, step):
-        if isinstance(step, steps.SendJob | steps.SettleJob | steps.WithdrawJob):
-            self._do_job(step)
-        elif hasattr(step, "position"):
-            self._do_wave(step)
-        else:
-            self._to(getattr(step, "state", None) or _EXECUTION_MOVES[type(step)])
-
-    def _do_wave(self, step):
-        position = step.position
-        row = self.waves[position]
-        if isinstance(step, steps.StartTimer):
-            assert position not in self.started
-            assert position not in self.gates or position in self.opened
-            assert row["state"] not in WAVE.terminal
-            self.started.add(position)
-            return
-        self._wave_to(position, getattr(step, "state", None) or _WAVE_MOVES[type(step)])
-        if isinstance(step, steps.LaunchWave):
-            needs = self.depends_on[position]
-            assert all(self.waves[n]["state"] == WaveState.COMPLETED for n in needs)
-            assert position not in self.gates or position in self.opened
-            assert position not in self.timers or position in self.over
-            row["jobs"][uuid4()] = (str(JobState.QUEUED), False, True)
-        elif isinstance(step, steps.BlockWave | steps.CancelWave):
-            row["servers"] = [row["state"]] * 2
-
-    def _do_job(self, step):
-        pk = step.job_id
-        if isinstance(step, steps.WithdrawJob):
-            self._withdraw(pk)
-        elif isinstance(step, steps.SendJob):
-            outcome = self.draw(st.sampled_from(list(_ANSWERS)))
-            self._job(pk)["jobs"][pk] = (str(_ANSWERS[outcome]), outcome == "lost", True)
-            self.asked += [pk] if outcome == "started" else []
-        elif self.draw(st.booleans()) or step.may_ask:
-            self._job(pk)["jobs"][pk] = (str(JobState.STARTED), True, True)
-            self.asked.append(pk)
-        else:
-            self._withdraw(pk)
-
-    def _withdraw(self, pk):
-        row = self._job(pk)
-        row["jobs"][pk] = (str(JobState.CANCELLED), False, True)
-        row["servers"] = ["CANCELLED"] * 2
-
-    def outside(self):
-        """DRS ends a job, a person opens a gate or cancels."""
-        started = [
-            (row, pk)
-            for row in self.waves.values()
-            for pk, (state, *_) in row["jobs"].items()
-            if state == JobState.STARTED
-        ]
-        waiting = {p for p, row in self.waves.items() if row["state"] == WaveState.WAITING}
-        if self.draw(st.integers(0, 9)) == 0:
-            self.cancel = True
-        running = self.started - self.over
-        if running and self.draw(st.booleans()):
-            self.over.add(self.draw(st.sampled_from(sorted(running))))
-        if started:
-            row, pk = self.draw(st.sampled_from(started))
-            row["jobs"][pk] = (str(JobState.ENDED), True, True)
-            ends = st.sampled_from(["LAUNCHED", "LAUNCHED", "LAUNCHED", "FAILED", "UNKNOWN"])
-            row["servers"] = [self.draw(ends), self.draw(ends)]
-        elif waiting - self.opened:
-            self.opened.add(self.draw(st.sampled_from(sorted(waiting - self.opened))))
+def paused(*waves: WaveView, pause: bool = True):
+    return running(*waves, pause=pause, state=ExecutionState.PAUSED)
 
 
-@st.composite
-def plans(draw):
-    size = draw(st.integers(1, 6))
-    depends_on = {
-        position: draw(st.sets(st.integers(1, position - 1))) if position > 1 else set()
-        for position in range(1, size + 1)
-    }
-    positions = st.sets(st.integers(1, size))
-    return depends_on, draw(positions), draw(positions)
+def launching(position: int = 1, *jobs: JobView):
+    return wave(position, WaveState.LAUNCHING, jobs=jobs or (job(JobState.STARTED),))
 
 
-@given(plans(), st.data())
-def test_every_walk_ends_and_asks_for_each_job_once(plan, data):
-    depends_on, gates, timers = plan
-    world = World(depends_on, gates, timers, data.draw)
-    for _ in range(STEPS_ENOUGH):
-        found = next_steps(world.view())
-        for step in found[: data.draw(st.integers(1, len(found)))] if found else ():
-            world.do(step)
-        if found and data.draw(st.booleans()):
-            world.outside()  # it dies here, and the world goes on
-        if not found:
-            if world.state in EXECUTION.terminal:
-                break
-            world.outside()
-    assert world.state in EXECUTION.terminal
-    assert all(row["state"] in WAVE.terminal for row in world.waves.values())
-    assert len(world.asked) == len(set(world.asked))
-    everything = [state for row in world.waves.values() for state in row["servers"]]
-    if world.state == ExecutionState.COMPLETED:
-        assert set(everything) == {"LAUNCHED"}
+def test_under_a_pause_no_wave_starts():
+    """E-60, E-61: and what is paused can go on."""
+    assert next_steps(running(wave(), pause=True)) == [steps.Pause(requested=True)]
+    assert next_steps(paused(wave())) == []
+    assert next_steps(paused(wave(), pause=False)) == [steps.GoOn()]
+
+
+def test_a_wave_that_launches_goes_on_under_a_pause_with_all_its_jobs():
+    queued, intended = job(JobState.QUEUED), job(JobState.INTENDED)
+    found = next_steps(running(launching(1, queued, intended), wave(2), pause=True))
+    assert found == [steps.SendJob(queued.id), steps.SettleJob(intended.id, may_ask=True)]
+
+
+def test_it_is_paused_once_nothing_launches_any_more():
+    after = wave(2, depends_on=frozenset({1}))
+    assert next_steps(running(launching(1), after, pause=True)) == []
+    ended = wave(1, WaveState.COMPLETED, servers=(ServerState.LAUNCHED,))
+    assert next_steps(running(ended, after, pause=True)) == [steps.Pause(requested=True)]
+
+
+def test_gates_and_timers_keep_their_meaning_under_a_pause_but_nothing_starts():
+    gate = wave(gate=True)
+    assert next_steps(running(gate, pause=True)) == [steps.ReachGate(1)]
+    assert next_steps(paused(wave(1, WaveState.WAITING, gate=True))) == []
+    opened = wave(1, WaveState.WAITING, gate=True, gate_open=True)
+    assert next_steps(paused(opened)) == []
+    timed = wave(1, WaveState.WAITING, gate=True, gate_open=True, waits=True)
+    assert next_steps(paused(timed)) == [steps.StartTimer(1)]
+    for over in (False, True):
+        ticking = wave(1, waits=True, timer_started=True, timer_over=over)
+        assert next_steps(paused(ticking)) == []
+
+
+def test_a_pause_that_is_lifted_leaves_shut_gates_shut():
+    at_gate = wave(1, WaveState.WAITING, gate=True)
+    assert next_steps(paused(at_gate, pause=False)) == []
+    assert next_steps(paused(at_gate, wave(2), pause=False)) == [steps.GoOn()]
+
+
+def test_under_a_pause_what_can_never_start_is_blocked_and_the_whole_may_end():
+    failed = wave(1, WaveState.FAILED, servers=(ServerState.FAILED,))
+    assert next_steps(paused(failed, wave(2, depends_on=frozenset({1})))) == [
+        steps.BlockWave(2, (1,))
+    ]
+    blocked = wave(2, WaveState.BLOCKED, servers=(ServerState.BLOCKED,))
+    assert next_steps(paused(failed, blocked)) == [steps.GoOn()]
+    assert next_steps(running(failed, blocked, pause=True)) == [steps.Finish(ExecutionState.FAILED)]
+
+
+def test_cancelling_does_not_wait_for_a_pause_to_be_lifted():
+    """E-62."""
+    found = next_steps(running(wave(), cancel=True, pause=True, state=ExecutionState.PAUSED))
+    assert found == [steps.StartCancelling()]
+    cancelling = running(wave(), cancel=True, pause=True, state=ExecutionState.CANCELLING)
+    assert next_steps(cancelling) == [steps.CancelWave(1)]
+
+
+# --- what a person leaves out --------------------------------------------------------------------
+
+
+def test_a_wave_that_is_left_out_lets_others_start():
+    left_out = wave(1, WaveState.LEFT_OUT, servers=(ServerState.LEFT_OUT,))
+    assert next_steps(running(left_out, wave(2, depends_on=frozenset({1})))) == [
+        steps.LaunchWave(2)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["servers", "optional"])
+def test_what_is_left_out_counts_for_no_verdict(kind):
+    servers = {"servers": (ServerState.LAUNCHED,), "optional": ()}
+    servers[kind] = (*servers[kind], ServerState.LEFT_OUT)
+    ended = wave(1, WaveState.LAUNCHING, jobs=(job(JobState.ENDED),), **servers)
+    assert next_steps(running(ended)) == [steps.EndWave(1, WaveState.COMPLETED)]
+    done = wave(1, WaveState.COMPLETED, **servers)
+    assert next_steps(running(done)) == [steps.Finish(ExecutionState.COMPLETED)]
+
+
+def test_nothing_that_was_launched_is_no_success_although_some_was_left_out():
+    left_out = wave(1, WaveState.LEFT_OUT, servers=(ServerState.LEFT_OUT,))
+    failed = wave(2, WaveState.FAILED, servers=(ServerState.FAILED, ServerState.LEFT_OUT))
+    assert next_steps(running(left_out, failed)) == [steps.Finish(ExecutionState.FAILED)]
