@@ -39,6 +39,8 @@ _STEER = frozenset(
 )
 # What people work with after a disaster: to destroy it is more than to steer.
 _DESTROY = frozenset({"recovery.terminate_recovery_recoveryplan"})
+# To start although a check failed or could not be made: by those who answer for a recovery.
+_OVERRIDE = frozenset({"recovery.override_preflight_recoveryplan"})
 _MODIFY = frozenset({"protection.change_protectiongroup", "recovery.change_recoveryplan"})
 _BUILD = _MODIFY | {
     "protection.add_protectiongroup",
@@ -67,7 +69,7 @@ _ADMINISTER = frozenset(
     }
 )
 
-_MANAGE = _VIEW | _STEER | _DESTROY | _BUILD | _REGISTER | _CONFIGURE | _SHARE
+_MANAGE = _VIEW | _STEER | _DESTROY | _OVERRIDE | _BUILD | _REGISTER | _CONFIGURE | _SHARE
 
 ROLES: dict[str, frozenset[str]] = {
     "DRSOrchestrationAdmin": _MANAGE | _ADMINISTER,

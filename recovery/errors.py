@@ -284,3 +284,52 @@ def invalid_plan(complaints: Sequence[dict[str, str]]) -> InvalidInput:
     elif fields == {"waves"}:
         error = InvalidWaves
     return error("The plan is not valid.", errors=list(complaints))
+
+
+class PreflightAlreadyRunning(DomainError):
+    """One preflight of a plan at a time."""
+
+    code = "recovery.preflight_already_running"
+    kind = Kind.CONFLICT
+
+    def __init__(self, plan: object, preflight_id: object) -> None:
+        super().__init__(
+            f"A preflight of {plan} is running already. Wait for what it finds.",
+            preflight_id=str(preflight_id),
+        )
+
+
+class PreflightNeeded(DomainError):
+    """Nobody has looked lately whether the plan could be started, as it is now."""
+
+    code = "recovery.preflight_needed"
+    kind = Kind.CONFLICT
+
+    def __init__(self, plan: object, why: str) -> None:
+        super().__init__(f"{plan} needs a preflight before it is started: run one. {why}")
+
+
+class PreflightBlocks(DomainError):
+    """The preflight found what keeps the plan from being started, or could not find out."""
+
+    code = "recovery.preflight_blocks"
+    kind = Kind.CONFLICT
+
+    def __init__(
+        self, plan: object, found: str, *, codes: Sequence[str], preflight: object
+    ) -> None:
+        super().__init__(
+            f"The preflight of {plan} keeps it from being started. {found}",
+            checks=list(codes),
+            preflight_id=str(preflight),
+        )
+
+
+class OverrideNeedsReason(InvalidInput):
+    """Whoever starts a plan although it would be refused says why."""
+
+    def __init__(self) -> None:
+        message = "Say why it is started although a check keeps it from being started."
+        super().__init__(
+            message, errors=[{"field": "reason", "code": "reason_needed", "message": message}]
+        )

@@ -16,6 +16,11 @@ class PlanPermission(StrEnum):
     STEER = "recovery.steer_recoveryplan"
     TERMINATE = "recovery.terminate_recoveryplan"
     TERMINATE_RECOVERY = "recovery.terminate_recovery_recoveryplan"
+    OVERRIDE_PREFLIGHT = "recovery.override_preflight_recoveryplan"
+
+
+# Whoever may start a plan or steer it may have looked whether it could be started.
+PREFLIGHT = frozenset({PlanPermission.DRILL, PlanPermission.RECOVER, PlanPermission.STEER})
 
 
 class ExecutionPermission(StrEnum):

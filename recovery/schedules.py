@@ -5,4 +5,18 @@ from drportal.jobs import Schedule
 SCHEDULES = (
     Schedule("Engine", task="recovery.tick", every=1, queue="engine", expires=5),
     Schedule("Notices", task="recovery.send_notices", every=3, queue="notices", expires=10),
+    Schedule(
+        "Preflights of plans",
+        task="recovery.ask_for_preflights",
+        every=60,
+        queue="sync",
+        expires=50,
+    ),
+    Schedule(
+        "Old preflights",
+        task="recovery.forget_preflights",
+        every=86_400,
+        queue="sync",
+        expires=43_200,
+    ),
 )

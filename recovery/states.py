@@ -288,3 +288,33 @@ class CheckLevel(models.TextChoices):
 
     ERROR = "ERROR", "Error"
     WARNING = "WARNING", "Warning"
+
+
+class PreflightState(models.TextChoices):
+    """How a preflight stands. What it found is its outcome. ABANDONED means that no worker
+    brought it to an end: then nothing is known.
+    """
+
+    RUNNING = "RUNNING", "Running"
+    DONE = "DONE", "Done"
+    ABANDONED = "ABANDONED", "Abandoned"
+
+
+PREFLIGHT = Lifecycle(
+    {
+        PreflightState.RUNNING: {PreflightState.DONE, PreflightState.ABANDONED},
+        PreflightState.DONE: set(),
+        PreflightState.ABANDONED: set(),
+    }
+)
+
+
+class CheckOutcome(models.TextChoices):
+    """What a check of a preflight found. UNKNOWN means that it could not be made; it blocks a
+    start as FAILED does.
+    """
+
+    PASSED = "PASSED", "Passed"
+    WARNING = "WARNING", "Warning"
+    FAILED = "FAILED", "Failed"
+    UNKNOWN = "UNKNOWN", "Unknown"

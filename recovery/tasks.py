@@ -6,9 +6,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from drportal import heartbeats
-from drportal.jobs import Job
+from drportal.jobs import Job, hint
 from recovery.services import advance as engine
-from recovery.services import deliveries, reminders
+from recovery.services import deliveries, preflights, reminders
 from recovery.services import termination_runs as cleaning
 from recovery.services import watch as watching
 
@@ -57,3 +57,24 @@ def send_notices(**_: object) -> None:
 def terminate(*, termination_id: str, **_: object) -> None:
     """Take one clean-up as far as it goes without waiting."""
     cleaning.carry_out(UUID(termination_id))
+
+
+@shared_task(base=Job, name="recovery.carry_out_preflight")
+def carry_out_preflight(*, preflight_id: str, **_: object) -> None:
+    """Look at everything that a start of one plan would rely on."""
+    preflights.carry_out(UUID(preflight_id))
+
+
+@shared_task(base=Job, name="recovery.ask_for_preflights")
+def ask_for_preflights(**_: object) -> None:
+    """Ask for what is due, and again for what a lost message or a dead worker left undone."""
+    preflights.give_up_dead()
+    for pk in preflights.unattended():
+        hint("recovery.carry_out_preflight", preflight_id=str(pk))
+    preflights.ask_for_due()
+
+
+@shared_task(base=Job, name="recovery.forget_preflights")
+def forget_preflights(**_: object) -> None:
+    """Let go of preflights that are older than they are kept."""
+    preflights.forget_old()

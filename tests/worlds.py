@@ -21,6 +21,7 @@ from protection.services import accounts, groups, inventory
 from recovery.models import Execution, JobWatch, LaunchJob, RecoveryPlan
 from recovery.services import advance, executions, plans, watch
 from recovery.states import EXECUTION, JobState, Kind
+from tests.factories.recovery import PreflightFactory
 
 HUB = "123456789012"
 NORTH, SOUTH = "210000000001", "210000000002"
@@ -101,6 +102,8 @@ def wave(name: str, *groups_: ProtectionGroup, **more: Any) -> plans.WaveSpec:
 
 
 def drill(plan: RecoveryPlan) -> Execution:
+    """A drill that a preflight lets start, whatever one would find."""
+    PreflightFactory.create(plan=plan)
     return executions.start(plan, kind=Kind.DRILL, actor=PERSON)
 
 

@@ -173,6 +173,19 @@ class Drs:
             return [_recovery_instance(item) for item in found]
 
     @reaches_outside
+    def latest_recovery_point(self, server_id: str) -> datetime | None:
+        """When the latest recovery point of a server was taken; None if it has none yet.
+
+        A point that DRS expects and has not taken has no `timestamp` (botocore model).
+        """
+        operation = "DescribeRecoverySnapshots"
+        wanted: dict[str, Any] = {"sourceServerID": server_id, "order": "DESC", "maxResults": 10}
+        found = self._listed("describe_recovery_snapshots", operation, **wanted)
+        with readable(operation, self.scope):
+            taken = (parse_time(item.get("timestamp")) for item in found)
+            return next((at for at in taken if at is not None), None)
+
+    @reaches_outside
     def tag(self, arn: str, tags: dict[str, str]) -> None:
         """Set tags on a resource, and leave its others. Doing it twice is doing it once."""
         with translated("TagResource", self.scope):

@@ -156,6 +156,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "NoticeMedium": "recovery.models.notices.Medium",
         "TerminationState": "recovery.states.TerminationState",
         "InstanceOutcome": "recovery.states.InstanceOutcome",
+        "PreflightState": "recovery.states.PreflightState",
+        "CheckOutcome": "recovery.states.CheckOutcome",
         "SyncKind": "protection.choices.SyncKind",
         "SyncState": "protection.choices.SyncState",
         "RegionStatus": "protection.choices.RegionStatus",
@@ -181,6 +183,8 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {
     # What hangs in a channel must hold up neither the engine nor a sync.
     "recovery.send_notices": {"queue": "notices"},
+    # Asking AWS about whole plans takes its time, and must not hold up what is being recovered.
+    "recovery.carry_out_preflight": {"queue": "sync"},
     "recovery.*": {"queue": "engine"},
     "protection.*": {"queue": "sync"},
     "mirror.*": {"queue": "mirror"},
@@ -219,6 +223,11 @@ LAUNCH_SETTLE_SECONDS = env.number("LAUNCH_SETTLE_SECONDS", 8, low=1, high=600)
 # A little less than beat's tick, so that no tick comes just too early.
 POLL_FASTEST_SECONDS = env.number("POLL_FASTEST_SECONDS", 0.8, low=0.1, high=60)
 POLL_SLOWEST_SECONDS = env.number("POLL_SLOWEST_SECONDS", 15, low=1, high=300)
+
+# Preflights. A start needs one that is no older than it is worth.
+PREFLIGHT_EVERY_MINUTES = env.whole("PREFLIGHT_EVERY_MINUTES", 30, low=5, high=1440)
+PREFLIGHT_WORTH_MINUTES = env.whole("PREFLIGHT_WORTH_MINUTES", 15, low=1, high=1440)
+PREFLIGHTS_KEPT_DAYS = env.whole("PREFLIGHTS_KEPT_DAYS", 14, low=1, high=3650)
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", {"DEBUG", "INFO", "WARNING", "ERROR"}, "INFO")
 LOG_FORMAT = env.one_of("LOG_FORMAT", {"json", "text"}, "json")

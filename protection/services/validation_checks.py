@@ -45,7 +45,7 @@ _Region = tuple[list[Check], Failure | None]
 
 def checks_of(account: AnyAccount) -> Iterator[Check]:
     """Enter the account, then look at each watched Region of it; many at once."""
-    hub = _is_hub(account)
+    hub = is_hub(account)
     try:
         caller = entered(account.scope(_first_region(account)))
     except AwsError as error:
@@ -65,7 +65,8 @@ def checks_of(account: AnyAccount) -> Iterator[Check]:
     yield _where(used, unused)
 
 
-def _is_hub(account: AnyAccount) -> bool:
+def is_hub(account: AnyAccount) -> bool:
+    """Whether it is the portal's own account, which needs no role."""
     return isinstance(account, TargetAccount) and account.is_hub
 
 
@@ -114,7 +115,7 @@ def _region(account: AnyAccount, caller: Caller, scope: Scope) -> _Region:
     return [
         passed("drs", "DRS is initialized.", region=scope.region),
         _quotas(scope),
-        _permissions(account, caller, scope),
+        permissions_in(account, caller, scope),
     ], None
 
 
@@ -126,20 +127,21 @@ def _quotas(scope: Scope) -> Check:
     return passed("quotas", "Service Quotas tells those of DRS.", region=scope.region)
 
 
-def _permissions(account: AnyAccount, caller: Caller, scope: Scope) -> Check:
+def permissions_in(account: AnyAccount, caller: Caller, scope: Scope) -> Check:
+    """Whether the role may do all that a recovery needs in one Region. Uses no database."""
     wanted = _wanted(account)
     principal = scope.account.role_arn or caller.principal
     try:
         found = Iam(scope, principal).lacking(wanted)
     except AwsError as error:
-        return _tried(scope, wanted, error, hub=_is_hub(account))
+        return _tried(scope, wanted, error, hub=is_hub(account))
     if not found:
         detail = "It may do all that the portal and DRS do with it."
         return passed("permissions", detail, region=scope.region)
     return lacking(
         [each.action for each in found if not each.by_organization],
         [each.action for each in found if each.by_organization],
-        hub=_is_hub(account),
+        hub=is_hub(account),
         region=scope.region,
     )
 

@@ -20,7 +20,6 @@ from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
 from drportal.errors import DomainError
-from protection.admin.recorded import RecordedAdmin
 from protection.models import ProtectionGroup
 from protection.selectors import groups_for
 from recovery.admin import plan_versions, tones
@@ -33,6 +32,7 @@ from recovery.admin.plan_filters import (
     TagFilter,
 )
 from recovery.admin.plan_forms import PlanForm, under
+from recovery.admin.preflights import PreflightPages
 from recovery.errors import invalid_plan
 from recovery.models import Execution, PlanVersion, RecoveryPlan
 from recovery.selectors import holds_by_plan, plans_for, unseen_groups, with_counts, with_latest
@@ -52,7 +52,7 @@ class CopyForm(PortalForm):
 
 
 @admin.register(RecoveryPlan, site=site)
-class RecoveryPlanAdmin(RecordedAdmin):
+class RecoveryPlanAdmin(PreflightPages):
     """Which groups come back in which order."""
 
     icon, section, place = "account_tree", "Recovery", 21
@@ -66,11 +66,21 @@ class RecoveryPlanAdmin(RecordedAdmin):
         ("steer_recoveryplan", "Steer what runs"),
         ("terminate_recoveryplan", "Clean up after drills"),
         ("terminate_recovery_recoveryplan", "Clean up after recoveries"),
+        ("override_preflight_recoveryplan", "Start despite a preflight"),
         ("change_recoveryplan", "Edit"),
         ("delete_recoveryplan", "Delete"),
         ("share_recoveryplan", "Share"),
     )
-    list_display = ("name", "version", "owner", "wave_count", "conflict", "latest", "updated_at")
+    list_display = (
+        "name",
+        "version",
+        "owner",
+        "wave_count",
+        "readiness",
+        "conflict",
+        "latest",
+        "updated_at",
+    )
     list_filter = (PlanAccountFilter, TagFilter, ConflictFilter, LatestStateFilter)
     search_fields = ("name", "description", "owner")
     ordering = ("name", "id")
@@ -85,6 +95,7 @@ class RecoveryPlanAdmin(RecordedAdmin):
 
     @override
     def prepare(self, request: HttpRequest, rows: list[Any]) -> None:
+        super().prepare(request, rows)
         newest = Execution.objects.filter(plan__in=[row.pk for row in rows])
         newest = newest.order_by("plan_id", "-created_at", "id").distinct("plan_id")
         found = {execution.plan_id: execution for execution in newest}
@@ -96,7 +107,11 @@ class RecoveryPlanAdmin(RecordedAdmin):
     def more_urls(self) -> list[URLPattern]:
         version = "<str:object_id>/versions/<int:number>/"
         return [
+            *super().more_urls(),
             self.url("<str:object_id>/start/<str:kind>/", self.start_view, "start"),
+            self.url(
+                "<str:object_id>/start/<str:kind>/override/", self.override_view, "start_override"
+            ),
             self.url("<str:object_id>/copy/", self.copy_view, "copy"),
             self.url(version, self.version_view, "version"),
             self.url(f"{version}restore/<int:current>/", self.restore_view, "restore_version"),
@@ -144,6 +159,7 @@ class RecoveryPlanAdmin(RecordedAdmin):
             for execution in latest[:_LATEST]
         ]
         return {
+            **super().page_context(request, obj),
             "graph": _graph(obj),
             "outlook": outlook(obj, request.user),
             "versions": obj.versions.order_by("-number")[:_LATEST],
@@ -160,10 +176,20 @@ class RecoveryPlanAdmin(RecordedAdmin):
             buttons.append({"label": "Start a recovery", "link": link, "tone": "dr-danger"})
         if self.has_add_permission(request):
             buttons.append({"label": "Copy", "link": self.link("copy", obj), "name": "copy"})
-        return buttons
+        return [*buttons, *super().page_buttons(request, obj)]
 
     def start_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
         """Ask, then start a drill or a recovery of the plan and go to its page."""
+        return self._start(request, object_id, kind, overriding=False)
+
+    def override_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
+        """The same for whoever may start the plan although its preflight says no."""
+        self.found(request, object_id, "override_preflight")
+        return self._start(request, object_id, kind, overriding=True)
+
+    def _start(
+        self, request: HttpRequest, object_id: str, kind: str, *, overriding: bool
+    ) -> HttpResponse:
         plan = self.found(request, object_id)
         if kind.upper() not in Kind.values or kind != kind.lower():
             raise Http404("There is no such kind of execution.")
@@ -177,12 +203,15 @@ class RecoveryPlanAdmin(RecordedAdmin):
                 kind=chosen,
                 reason=said["reason"],
                 confirmation=said.get("typed", ""),
+                overriding=overriding,
                 actor=self.actor(request),
             )
             self.message_user(request, f"The {execution} was started.", messages.SUCCESS)
             return HttpResponseRedirect(self._executions().link("change", execution))
 
-        return confirm.confirm(self, request, plan, _question(plan, chosen, request.user), act)
+        context = self.preflight_context(plan) | self.override_context(request, plan, chosen)
+        question = _question(plan, chosen, request.user, overriding=overriding, context=context)
+        return confirm.confirm(self, request, plan, question, act)
 
     # Versions, and copies.
 
@@ -329,21 +358,36 @@ def _groups(request: HttpRequest, plan: RecoveryPlan | None) -> list[tuple[str, 
     ]
 
 
-def _question(plan: RecoveryPlan, kind: Kind, user: Anybody) -> confirm.Question:
+def _question(
+    plan: RecoveryPlan,
+    kind: Kind,
+    user: Anybody,
+    *,
+    overriding: bool,
+    context: dict[str, Any],
+) -> confirm.Question:
     real = kind == Kind.RECOVERY
     text = (
         "This is a REAL RECOVERY: it launches the servers below for production."
         if real
         else "A drill launches the servers below beside those that run. It costs what they cost."
     )
+    if overriding:
+        text += " It starts ALTHOUGH the preflight keeps it from starting; say why."
+    despite = " despite the preflight" if overriding else ""
     return confirm.Question(
-        title=f"Start a {kind.label.lower()} of {plan}",
+        title=f"Start a {kind.label.lower()} of {plan}{despite}",
         text=text,
-        verb=f"Start the {kind.label.lower()}",
-        danger=real,
+        verb=f"Start the {kind.label.lower()}{despite}",
+        danger=real or overriding,
         typed=plan.name if real else "",
         typed_label="Type the plan's name to confirm",
-        reason="Reason",
+        reason="Reason, which is recorded" if overriding else "Reason",
         template="recovery/start.html",
-        context={"outlook": outlook(plan, user), "kind": tones.kind_badge(kind)},
+        context={
+            **context,
+            "outlook": outlook(plan, user),
+            "kind": tones.kind_badge(kind),
+            "overriding": overriding,
+        },
     )

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from drportal.api.serializers import Id, StrictSerializer, Text, Whole
+from drportal.api.serializers import Flag, Id, StrictSerializer, Text, Whole
 from recovery.states import Kind
 
 _LONGEST_TEXT = 1000
@@ -18,6 +18,11 @@ class StartIn(StrictSerializer):
         required=False,
         allow_blank=True,
         help_text="The plan's name; only a RECOVERY needs it.",
+    )
+    override_preflight = Flag(
+        required=False,
+        help_text="Start although the preflight keeps it from starting; needs a reason, and "
+        "`recovery.override_preflight_recoveryplan` on the plan.",
     )
 
 

@@ -21,11 +21,16 @@ def start(plan: RecoveryPlan, wanted: dict[str, Any], *, user: Anybody, actor: A
     if not allowed(user, _PERMISSIONS[kind], plan):
         what = f"You may see {plan}, but not start a {kind.label.lower()} of it."
         raise Forbidden(what, permission=str(_PERMISSIONS[kind]))
+    overriding = wanted.get("override_preflight", False)
+    if overriding and not allowed(user, PlanPermission.OVERRIDE_PREFLIGHT, plan):
+        what = f"You may start {plan}, but not despite what its preflight says."
+        raise Forbidden(what, permission=str(PlanPermission.OVERRIDE_PREFLIGHT))
     return executions.start(
         plan,
         kind=kind,
         reason=wanted.get("reason", ""),
         confirmation=wanted.get("confirmation", ""),
+        overriding=overriding,
         actor=actor,
     )
 

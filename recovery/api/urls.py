@@ -1,8 +1,12 @@
+from typing import Any
+
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from recovery.api.executions import ExecutionViewSet
 from recovery.api.notices import DeliveryViewSet
 from recovery.api.plans import PlanViewSet
+from recovery.api.preflights import PreflightViewSet
 from recovery.api.terminations import TerminationViewSet
 from recovery.api.transfer import ConfigurationViewSet, ImportRunViewSet
 
@@ -14,4 +18,24 @@ router.register("executions", TerminationViewSet, basename="termination")
 router.register("config", ConfigurationViewSet, basename="config")
 router.register("imports", ImportRunViewSet, basename="import")
 
-urlpatterns = router.urls
+_PLAN = "recovery-plans/<uuid:plan>"
+_LATEST: Any = {"get": "latest", "post": "create"}
+
+urlpatterns = [
+    *router.urls,
+    path(
+        f"{_PLAN}/preflight",
+        PreflightViewSet.as_view(_LATEST, basename="preflight"),
+        name="preflight-latest",
+    ),
+    path(
+        f"{_PLAN}/preflights",
+        PreflightViewSet.as_view({"get": "list"}, basename="preflight"),
+        name="preflight-list",
+    ),
+    path(
+        f"{_PLAN}/preflights/<uuid:pk>",
+        PreflightViewSet.as_view({"get": "retrieve"}, basename="preflight"),
+        name="preflight-detail",
+    ),
+]

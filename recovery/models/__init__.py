@@ -5,6 +5,7 @@ from recovery.models.claims import AccountClaim, JobWatch, LaunchJob, ServerClai
 from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
 from recovery.models.notices import Delivery, Notice, NoticeChannel, NoticePreference
 from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
+from recovery.models.preflights import Preflight
 from recovery.models.terminations import Termination, TerminationInstance, TerminationJob
 from recovery.models.transfer import ImportRun
 
@@ -22,6 +23,7 @@ __all__ = [
     "PlanVersion",
     "PlanWave",
     "PlanWaveGroup",
+    "Preflight",
     "RecoveryPlan",
     "RecoveryPlanGroupPermission",
     "RecoveryPlanUserPermission",

@@ -39,6 +39,7 @@ class RecoveryPlan(models.Model):
                 "terminate_recovery_recoveryplan",
                 "Can terminate what recoveries of recovery plan launched",
             ),
+            ("override_preflight_recoveryplan", "Can start recovery plan despite its preflight"),
         )
         constraints = (
             models.UniqueConstraint(Lower("name"), name="recovery_plan_name_is_unique"),

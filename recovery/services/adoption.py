@@ -57,8 +57,9 @@ def _account_claims(execution: Execution, claims: Sequence[ServerClaim]) -> Iter
 
 def _holds(execution: Execution) -> Iterator[GroupHold]:
     """The groups of waves that have yet to start. They kept their names, because they were held."""
-    waiting = [wave for wave in execution.waves.all() if wave.state == WaveState.PENDING]
-    names = {name for wave in waiting for name in wave.group_names}
+    to_come = {WaveState.PENDING, WaveState.WAITING}
+    waves = [wave for wave in execution.waves.all() if wave.state in to_come]
+    names = {name for wave in waves for name in wave.group_names}
     for group in ProtectionGroup.objects.filter(name__in=names):
         yield GroupHold(group=group, holder_id=execution.pk, holder=str(execution)[:255])
 

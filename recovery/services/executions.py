@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from audit.services import record
 from drportal.actor import Actor
+from drportal.errors import DomainError
 from drportal.jobs import hint
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint, correlation_id
@@ -39,7 +40,8 @@ from recovery.models import (
     Wave,
     WaveServer,
 )
-from recovery.selectors import servers_by_group, with_waves
+from recovery.selectors import place_of_server, servers_by_group, with_waves
+from recovery.services import admission as admissions
 from recovery.services.events import note
 from recovery.services.notices import telling_refusals
 from recovery.services.plan_rules import launched_of
@@ -62,14 +64,16 @@ def start(
     kind: Kind,
     reason: str = "",
     confirmation: str = "",
+    overriding: bool = False,
     actor: Actor,
 ) -> Execution:
     """Begin to carry out `plan`, as it is now, and hold its servers for it.
 
     The database decides between two who start at once. Raises PlanAlreadyRunning, ServersHeld,
-    ServersNotReady, ServerTwice, PlanHasNoServers, ChosenServersGone and, for a recovery whose
-    `confirmation` is not the plan's name, ConfirmationNeeded; then nothing is written. Workers do
-    the rest.
+    ServersNotReady, ServerTwice, PlanHasNoServers, ChosenServersGone, what `admission.admit`
+    raises and, for a recovery whose `confirmation` is not the plan's name, ConfirmationNeeded;
+    then nothing is written. With `overriding`, what a preflight says and servers that are not
+    ready do not keep it from starting, if a reason is given. Workers do the rest.
     """
     if kind == Kind.RECOVERY and confirmation.strip() != plan.name:
         raise ConfirmationNeeded(plan)
@@ -78,11 +82,22 @@ def start(
         execution = _create(plan, kind=kind, reason=reason, actor=actor)
         _hold_groups(execution, plan)
         resolved = _resolve(plan)
-        _must_be_launchable(resolved)
+        _must_be_once(resolved)
+        unready = _unready(resolved)
+        if unready is not None and not overriding:
+            raise unready
         _snapshot(execution, resolved)
         claim(execution, execution.servers.all())
+        admission = admissions.admit(
+            plan,
+            _places(resolved),
+            overriding=overriding,
+            reason=reason,
+            besides=[unready.detail] if unready else [],
+        )
         what = f"{execution.get_kind_display()} requested by {actor.name}."
         note(execution, "execution.requested", what, actor=actor)
+        admissions.note_override(execution, admission, reason=reason, actor=actor)
         record(
             "recovery.execution.started",
             actor=actor,
@@ -92,11 +107,23 @@ def start(
             kind=str(kind),
             reason=reason,
             servers=sum(len(entry.servers) for entry in resolved),
+            preflight=str(admission.preflight.pk) if admission.preflight else None,
         )
         mark("WaveStatus", *execution.waves.values_list("id", flat=True))
         wake(execution)
     checkpoint("execution.requested", execution_id=str(execution.pk))
     return execution
+
+
+def overridable(plan: RecoveryPlan) -> DomainError | None:
+    """What keeps `plan` from being started now and can be overridden; None if nothing does, or
+    if what does cannot be.
+    """
+    try:
+        resolved = _resolve(plan)
+    except DomainError:
+        return None
+    return _unready(resolved) or admissions.refusal(plan, _places(resolved))
 
 
 def cancel(execution: Execution, *, reason: str = "", actor: Actor) -> Execution:
@@ -218,20 +245,33 @@ def _must_hold_the_chosen(
         raise ChosenServersGone(gone)
 
 
-def _must_be_launchable(resolved: Sequence[_Resolved]) -> None:
+def _places(resolved: Sequence[_Resolved]) -> list[tuple[int, str, str, str]]:
+    """The servers that are launched, as a preflight names them."""
+    return [
+        (entry.wave.position, *place_of_server(server))
+        for entry in resolved
+        for _, server in entry.servers
+    ]
+
+
+def _must_be_once(resolved: Sequence[_Resolved]) -> None:
     servers = [server for entry in resolved for _, server in entry.servers]
     twice = [server for server, times in Counter(servers).items() if times > 1]
     if twice:
         named = ", ".join(sorted(map(str, twice)))
         raise ServerTwice(f"Servers are in more than one group of the plan: {named}.")
+
+
+def _unready(resolved: Sequence[_Resolved]) -> ServersNotReady | None:
+    """Servers that could not be launched now, or of which that is not known."""
     regions = regions_by_key()
     verdicts = {
         str(server): readiness_of(server, regions.get((server.account_id, server.region)))
-        for server in servers
+        for entry in resolved
+        for _, server in entry.servers
     }
     refused = [(name, found.reason) for name, found in verdicts.items() if not found.launchable]
-    if refused:
-        raise ServersNotReady(refused)
+    return ServersNotReady(refused) if refused else None
 
 
 def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:

@@ -52,6 +52,7 @@ class Sort:
 
 WAITING: Final = "WAITING"
 REFUSED: Final = "REFUSED"
+PREFLIGHT_BAD: Final = "PREFLIGHT_BAD"
 TEST: Final = "TEST"
 
 # Another event is another line here. What has no timeline is told by `of_plan`.
@@ -99,6 +100,12 @@ KINDS: Final[Mapping[str, Sort]] = {
         urgency=Urgency.BAD,
         asks="Nothing was started. Once the reason is mended, somebody who may start it can ask "
         "for it again.",
+    ),
+    PREFLIGHT_BAD: Sort(
+        "A preflight turned bad",
+        "preflight turned bad",
+        urgency=Urgency.WARNING,
+        asks="The plan cannot be started as it is, but by somebody who may override that.",
     ),
 }
 

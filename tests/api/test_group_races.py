@@ -96,7 +96,7 @@ def test_four_edits_of_parts_without_a_version_are_all_saved(clients, at_once, s
 def test_an_edit_and_a_start_at_once_leave_a_world_that_either_could_have_made(
     clients, at_once, server
 ):
-    """Edited first, the execution has the new servers; started first, the edit is refused."""
+    """Edited first, no preflight has looked at the new server; started first, no edit is made."""
     other = SourceServerFactory.create(account=server.account)
     group = ProtectionGroupFactory.create(account=server.account, servers=[server])
     plan = plan_of(group)
@@ -108,14 +108,16 @@ def test_an_edit_and_a_start_at_once_leave_a_world_that_either_could_have_made(
             lambda: clients[1].patch(f"{GROUPS}/{group.pk}", {"server_ids": [str(other.pk)]}),
         ]
     )
+    kept = set(group.servers.values_list("server_id", flat=True))
+    if edited.status_code == 200:
+        assert (started.status_code, started.json()["code"]) == (409, "recovery.preflight_needed")
+        assert kept == {other.server_id}
+        assert not Execution.objects.exists()
+        assert not GroupHold.objects.exists()
+        return
     assert started.status_code == 202
+    assert (edited.status_code, edited.json()["error"]) == (409, "PG_IN_ACTIVE_EXECUTION")
     execution = Execution.objects.get()
     launched = set(execution.servers.values_list("server_id", flat=True))
-    kept = set(group.servers.values_list("server_id", flat=True))
-    assert launched == kept
-    if edited.status_code == 409:
-        assert edited.json()["error"] == "PG_IN_ACTIVE_EXECUTION"
-        assert kept == {server.server_id}
-    else:
-        assert (edited.status_code, kept) == (200, {other.server_id})
+    assert launched == kept == {server.server_id}
     assert GroupHold.objects.filter(released_at=None, holder_id=execution.pk).count() == 1

@@ -12,7 +12,7 @@ from recovery.permissions import PlanPermission
 from recovery.services import plans
 from recovery.services.plans import WaveSpec
 from tests.factories.protection import ProtectionGroupFactory, SourceServerFactory
-from tests.factories.recovery import plan_of
+from tests.factories.recovery import PreflightFactory, plan_of
 from tests.factories.users import UserFactory, grant
 from tests.worlds import PERSON
 
@@ -336,6 +336,7 @@ def test_executing_a_plan_is_starting_an_execution(root, group, world):
 
 def test_an_execution_tells_its_timers_thresholds_and_deadline(root, group, ids):
     made = root.post(PLANS, _everything(group, ids)).json()
+    PreflightFactory.create(plan=RecoveryPlan.objects.get(pk=made["id"]))
     started = root.post(f"{PLANS}/{made['id']}/execute", {"kind": "DRILL"})
     root.patch(f"{PLANS}/{made['id']}", {"rto_minutes": 1})
     said = root.get(started.headers["Location"]).json()

@@ -31,6 +31,8 @@ BEYOND_SEEING = {
     "delete",
     "share",
     "start",
+    "start_override",
+    "preflight",
     "copy",
     "restore_version",
     "cancel",
@@ -69,6 +71,7 @@ def address(short: str, full: str, obj) -> str:
         return reverse(f"admin:{full}", args=["json"])
     more: dict[str, list[str | int]] = {
         "start": ["drill"],
+        "start_override": ["drill"],
         "gate": [1],
         "retry": [1],
         "skip": [1],
@@ -80,6 +83,8 @@ def address(short: str, full: str, obj) -> str:
     }
     if short == "remove_staging":
         more[short] = [obj.staging_accounts.get().account_id]
+    if short == "preflight_shown":
+        more[short] = [str(obj.preflights.get().pk)]
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 

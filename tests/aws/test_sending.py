@@ -22,6 +22,7 @@ SCOPE = Scope(Account(HUB), EAST)
 SINCE = datetime(2026, 1, 15, tzinfo=UTC)
 START = "/StartRecovery"
 LIST = "/DescribeJobs"
+POINTS = "/DescribeRecoverySnapshots"
 ONE, TWO = "s-00000000000000001", "s-00000000000000002"
 JOB = "drsjob-00000000000000001"
 ARN = f"arn:aws:drs:{EAST}:{HUB}:source-server/{ONE}"
@@ -134,6 +135,7 @@ def test_a_launch_with_an_unreadable_answer_may_have_happened(
         (LIST, {"jobID": JOB, "creationDateTime": "yesterday"}),
         ("/DescribeJobLogItems", {"logDateTime": "soon"}),
         ("/DescribeRecoveryInstances", {"pointInTimeSnapshotDateTime": "once"}),
+        (POINTS, {"snapshotID": "pit-1", "timestamp": "lately"}),
     ],
 )
 def test_an_answer_that_cannot_be_read_is_a_failure_and_not_an_empty_list(
@@ -157,6 +159,7 @@ def _listings(path: str) -> list[Callable[[], object]]:
             lambda: drs.recovery_instances([ONE]),
             drs.all_recovery_instances,
         ],
+        POINTS: [lambda: drs.latest_recovery_point(ONE)],
         "/ListExtensibleSourceServers": [lambda: extensions.extensible(SOUTH)],
         "/ListStagingAccounts": [extensions.staging_accounts],
     }
@@ -170,6 +173,7 @@ def _listings(path: str) -> list[Callable[[], object]]:
         LIST,
         "/DescribeJobLogItems",
         "/DescribeRecoveryInstances",
+        POINTS,
         "/ListExtensibleSourceServers",
         "/ListStagingAccounts",
     ],
@@ -233,3 +237,26 @@ def test_a_launch_that_is_too_late_is_not_sent(loopback: Loopback) -> None:
     started = drs.start_recovery([ONE], drill=True, before=time.monotonic() + 60)
     assert started.job_id == JOB
     assert loopback.attempts[START] == 1
+
+
+@pytest.mark.parametrize(
+    ("items", "latest"),
+    [
+        ([], None),
+        ([{"snapshotID": "pit-1", "expectedTimestamp": "2026-11-25T03:00:00Z"}], None),
+        (
+            [
+                # DRS expects this one, and has not taken it yet.
+                {"snapshotID": "pit-3", "expectedTimestamp": "2026-11-25T03:10:00Z"},
+                {"snapshotID": "pit-2", "timestamp": "2026-11-25T03:00:05Z"},
+                {"snapshotID": "pit-1", "timestamp": "2026-11-25T02:50:05Z"},
+            ],
+            datetime(2026, 11, 25, 3, 0, 5, tzinfo=UTC),
+        ),
+    ],
+)
+def test_the_latest_recovery_point_is_one_that_was_taken(
+    loopback: Loopback, items: list[dict[str, str]], latest: datetime | None
+) -> None:
+    loopback.says(POINTS, Reply(body={"items": items}))
+    assert Drs(SCOPE).latest_recovery_point(ONE) == latest

@@ -9,6 +9,7 @@ from factory.django import DjangoModelFactory
 from factory.helpers import post_generation
 
 from protection.models import ProtectionGroup
+from recovery.engine.preflight import Check
 from recovery.models import (
     Execution,
     ExecutionEvent,
@@ -16,13 +17,23 @@ from recovery.models import (
     PlanVersion,
     PlanWave,
     PlanWaveGroup,
+    Preflight,
     RecoveryPlan,
     ServerClaim,
     Wave,
     WaveServer,
 )
 from recovery.services.plans import document
-from recovery.states import EXECUTION, WAVE, ExecutionState, Kind, WaveState
+from recovery.services.preflight_facts import known_of
+from recovery.states import (
+    EXECUTION,
+    WAVE,
+    CheckOutcome,
+    ExecutionState,
+    Kind,
+    PreflightState,
+    WaveState,
+)
 from tests.factories.protection import (
     ProtectionGroupFactory,
     SourceServerFactory,
@@ -62,7 +73,8 @@ class PlanWaveFactory(DjangoModelFactory[PlanWave]):
 
 def plan_of(*groups: ProtectionGroup, gates: tuple[int, ...] = (), **fields: Any) -> RecoveryPlan:
     """A plan whose waves launch `groups` one after the other (one group of one ready server if
-    none is given), with a gate before the positions in `gates`, and its first version.
+    none is given), with a gate before the positions in `gates`, its first version, and a preflight
+    that lets it start.
     """
     plan = RecoveryPlanFactory.create(**fields)
     for position, group in enumerate(groups or (ProtectionGroupFactory.create(),), start=1):
@@ -76,7 +88,26 @@ def plan_of(*groups: ProtectionGroup, gates: tuple[int, ...] = (), **fields: Any
     PlanVersion.objects.create(
         plan=plan, number=plan.version, document=document(plan), created_by="somebody"
     )
+    PreflightFactory.create(plan=plan)
     return plan
+
+
+class PreflightFactory(DjangoModelFactory[Preflight]):
+    """A preflight that has just found all as it must be, of the servers that its plan has now."""
+
+    class Meta:
+        model = Preflight
+
+    plan = SubFactory(RecoveryPlanFactory)
+    plan_version = SelfAttribute("plan.version")
+    state = PreflightState.DONE
+    requested_by = "somebody"
+    started_at = LazyFunction(timezone.now)
+    finished_at = LazyFunction(timezone.now)
+    outcome = CheckOutcome.PASSED
+    score = 100
+    checks = LazyFunction(lambda: [Check("servers", CheckOutcome.PASSED, "All is well.").as_dict()])
+    digest = LazyAttribute(lambda preflight: known_of(preflight.plan).digest)
 
 
 class ExecutionFactory(DjangoModelFactory[Execution]):

@@ -6,7 +6,8 @@ from drportal.mirror import services
 from protection.models import GroupHold, TargetAccount
 from protection.services import accounts
 from recovery.models import Execution, ExecutionEvent, JobWatch, LaunchJob, ServerClaim, WaveServer
-from recovery.states import EXECUTION, JobState, ServerState
+from recovery.services import executions
+from recovery.states import EXECUTION, ExecutionState, JobState, ServerState
 from tests.mirror.emptying import lose_everything
 from tests.mirror.store import Store, both_sides_equal, drain_all
 from tests.worlds import (
@@ -73,6 +74,23 @@ def test_a_started_job_is_watched_to_its_end(mirrored, driver):
     each_server_launched_once(execution)
     drain_all()
     both_sides_equal()
+
+
+def test_a_wave_at_its_gate_keeps_its_groups_as_they_are(aws, driver):
+    world_of([server("web-0")])
+    store = Store()
+    registered()
+    execution = drill(plan_of(wave("only", group_of("web"), gate=True)))
+    driver.run(execution, until=lambda found: found.state == ExecutionState.PAUSED)
+    drain_all()
+    lost_and_rebuilt()
+    execution = Execution.objects.get(pk=execution.pk)
+    held = GroupHold.objects.values_list("group__name", "holder_id")
+    assert list(held) == [("web 1 us-east-1", execution.pk)]
+    executions.resume(execution, position=1, actor=PERSON)
+    driver.run(execution)
+    assert not GroupHold.objects.filter(released_at=None).exists()
+    store.close()
 
 
 def test_what_the_mirror_was_not_told_is_looked_for(mirrored, driver):

@@ -15,7 +15,7 @@ from recovery.models import Delivery, Execution, Notice, RecoveryPlan
 from recovery.services import deliveries, executions, notice_words, notices, reminders
 from recovery.services.events import note
 from recovery.states import ExecutionState, Kind
-from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
+from tests.factories.recovery import ExecutionFactory, PreflightFactory, WaveFactory, plan_of
 from tests.worlds import (
     PERSON,
     drill,
@@ -89,6 +89,7 @@ def test_a_drill_is_told_from_its_request_to_its_end_and_called_a_drill(plan, dr
 
 
 def test_a_recovery_is_called_one_in_subject_and_first_line(plan, driver):
+    PreflightFactory.create(plan=plan)
     executions.start(plan, kind=Kind.RECOVERY, confirmation=plan.name, actor=PERSON)
     assert subjects() == ["[RECOVERY] Payments: requested"]
     notice = Notice.objects.get()

@@ -25,6 +25,7 @@ from recovery.models import Execution, PlanVersion, RecoveryPlan, ServerClaim, W
 from recovery.services import executions, plans
 from recovery.states import ExecutionState, Kind
 from tests.factories.protection import ProtectionGroupFactory, SourceServerFactory
+from tests.factories.recovery import PreflightFactory
 from tests.worlds import PERSON
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +52,7 @@ def plan_of(*waves, name="Plan") -> RecoveryPlan:
 
 
 def start(plan, kind=Kind.DRILL, **more) -> Execution:
+    PreflightFactory.create(plan=plan)
     return executions.start(plan, kind=kind, actor=PERSON, **more)
 
 

@@ -33,6 +33,7 @@ from recovery.states import (
 )
 from recovery.states import Kind as ExecutionKind
 from tests.clean_ups import asked, asked_for, carried_out, outcomes, step, terminate_jobs, there
+from tests.factories.recovery import PreflightFactory
 from tests.worlds import (
     EAST,
     NORTH,
@@ -212,6 +213,7 @@ def test_an_instance_that_drs_never_named_is_found_by_its_job(done):
 
 
 def test_a_recovery_asks_for_its_name(plan, driver):  # E-70
+    PreflightFactory.create(plan=plan)
     execution = executions.start(
         plan, kind=ExecutionKind.RECOVERY, confirmation="Plan", actor=PERSON
     )

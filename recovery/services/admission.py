@@ -1,0 +1,103 @@
+"""Whether a preflight lets a plan start; see docs/adr/0010."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from audit.services import record
+from drportal.actor import Actor
+from drportal.errors import DomainError
+from recovery.engine import preflight as engine
+from recovery.errors import OverrideNeedsReason, PreflightBlocks, PreflightNeeded
+from recovery.models import Execution, Preflight, RecoveryPlan
+from recovery.services import preflights
+from recovery.services.events import note
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """That a plan may start: by a preflight, or despite what `against` says."""
+
+    preflight: Preflight | None
+    against: tuple[str, ...] = ()
+
+
+def admit(
+    plan: RecoveryPlan,
+    servers: Iterable[tuple[int, str, str, str]],
+    *,
+    overriding: bool,
+    reason: str,
+    besides: Sequence[str] = (),
+) -> Admission:
+    """Let a start of `servers`, (wave, account id, Region, id), through, or raise.
+
+    Raises PreflightNeeded if no young preflight looked at just these servers in this version of
+    the plan, and PreflightBlocks if it found what blocks. With `overriding` neither is raised,
+    but OverrideNeedsReason if no reason is given; `besides` is what else is overridden.
+    """
+    found, refusal = _looked_at(plan, servers)
+    if refusal is not None and not overriding:
+        raise refusal
+    against = (*besides, *([refusal.detail] if refusal else ()))
+    if against and not reason.strip():
+        raise OverrideNeedsReason
+    return Admission(found, against)
+
+
+def refusal(plan: RecoveryPlan, servers: Iterable[tuple[int, str, str, str]]) -> DomainError | None:
+    """What `admit` would raise now without overriding; None if it would let the start through."""
+    return _looked_at(plan, servers)[1]
+
+
+def note_override(execution: Execution, admission: Admission, *, reason: str, actor: Actor) -> None:
+    """Write down what was overridden, by whom and why, in the start's own transaction."""
+    if not admission.against:
+        return
+    told = " ".join(admission.against)
+    said = f"Started by {actor.name} although it would have been refused: {reason} - {told}"
+    note(execution, "preflight.overridden", said, actor=actor)
+    record(
+        "recovery.preflight.overridden",
+        actor=actor,
+        subject=execution,
+        plan=execution.plan_name,
+        reason=reason,
+        against=list(admission.against),
+        preflight=str(admission.preflight.pk) if admission.preflight else None,
+    )
+
+
+def _looked_at(
+    plan: RecoveryPlan, servers: Iterable[tuple[int, str, str, str]]
+) -> tuple[Preflight | None, DomainError | None]:
+    found = preflights.last_done(plan)
+    return found, _needed(plan, found, engine.digest_of(servers)) or _blocked(plan, found)
+
+
+def _needed(plan: RecoveryPlan, found: Preflight | None, digest: str) -> DomainError | None:
+    if found is None:
+        return PreflightNeeded(plan, "Nobody has looked yet whether it can be started.")
+    age = timezone.now() - (found.started_at or found.created_at)
+    if age > timedelta(minutes=settings.PREFLIGHT_WORTH_MINUTES):
+        minutes = int(age.total_seconds() // 60)
+        return PreflightNeeded(plan, f"The last one looked {minutes} minutes ago.")
+    if found.plan_version != plan.version:
+        return PreflightNeeded(plan, f"The last one was of version {found.plan_version}.")
+    if found.digest != digest:
+        return PreflightNeeded(plan, "Its groups hold other servers than the last one looked at.")
+    return None
+
+
+def _blocked(plan: RecoveryPlan, found: Preflight | None) -> DomainError | None:
+    if found is None:
+        return None
+    checks = [engine.of_dict(kept) for kept in found.checks]
+    if engine.outcome_of(checks) not in engine.BLOCKING:
+        return None
+    codes = sorted({check.code for check in checks if check.outcome in engine.BLOCKING})
+    said = engine.in_the_way(checks)
+    return PreflightBlocks(plan, said, codes=codes, preflight=found.pk)
