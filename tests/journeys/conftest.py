@@ -1,4 +1,8 @@
+import fcntl
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,15 @@ REGIONS = [
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
     *("eu-west-1", "eu-west-2", "eu-central-1", "ca-central-1"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    """Journeys start workers of their own: two at once would measure the machine, not us."""
+    path = Path(tempfile.gettempdir()) / f"drportal-journeys-{os.getuid()}.lock"
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
