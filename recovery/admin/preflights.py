@@ -27,6 +27,7 @@ from recovery.engine.preflight import Check, Loss
 from recovery.models import Preflight, RecoveryPlan
 from recovery.permissions import PREFLIGHT
 from recovery.services import executions, preflights
+from recovery.services.admission import OVERRIDABLE
 from recovery.states import CheckOutcome, Kind, PreflightState
 
 _REFRESH_SECONDS = 2
@@ -213,9 +214,11 @@ class PreflightPages(RecordedAdmin):
         context: dict[str, Any] = {}
         if self.has_preflight_permission(request, plan):
             context["preflight_run"] = self.link("preflight", plan)
-        refusal = executions.overridable(plan)
+        refusal = executions.refusal(plan)
         context["refused_now"] = refusal.detail if refusal else ""
-        if refusal and self.has_override_preflight_permission(request, plan):
+        if isinstance(refusal, OVERRIDABLE) and self.has_override_preflight_permission(
+            request, plan
+        ):
             name = f"{self.admin_site.name}:recovery_recoveryplan_start_override"
             context["override_link"] = reverse(name, args=[plan.pk, kind.lower()])
         return context

@@ -111,8 +111,8 @@ def page(report: Report) -> Page:
 def _rto(measured: Measured) -> Target:
     return Target(
         name="Time until the last critical server was launched (RTO)",
-        target=_target(measured.rto),
-        reached=_or_not(measured.rto_taken),
+        target=_target(measured, measured.rto),
+        reached=_or_not(measured.rto_taken) if measured.critical else "no critical server",
         badge=_verdict(measured.rto_verdict),
     )
 
@@ -123,13 +123,15 @@ def _rpo(measured: Measured) -> Target:
         told += f" at least; unknown of {measured.rpo_unknown}"
     return Target(
         name="Oldest recovery point of a launched server (RPO)",
-        target=_target(measured.rpo),
+        target=_target(measured, measured.rpo),
         reached=told,
         badge=_verdict(measured.rpo_verdict),
     )
 
 
-def _target(length: timedelta | None) -> str:
+def _target(measured: Measured, length: timedelta | None) -> str:
+    if not measured.targets_known:
+        return "not known: the plan was deleted"
     return "none" if length is None else f"at most {lasting(length)}"
 
 

@@ -59,14 +59,21 @@ class SpentOut(serializers.Serializer[Any]):
 class MeasuredOut(serializers.Serializer[Any]):
     """An execution against the targets of the plan version that it carried out."""
 
-    rto_seconds = Seconds(source="rto", help_text="Null if the plan has none.")
+    targets_known = serializers.BooleanField(
+        help_text="False where the plan was deleted: what it promised is not known, and the "
+        "verdicts are UNKNOWN."
+    )
+    critical = serializers.IntegerField(
+        help_text="Critical servers that were not left out; without any, no RTO can be reached."
+    )
+    rto_seconds = Seconds(source="rto", help_text="Null if the plan has none, or is not known.")
     rto_taken_seconds = Seconds(
         source="rto_taken",
         help_text="From the request until the last critical server was launched; null unless all "
         "of them are.",
     )
     rto_verdict = serializers.ChoiceField(choices=_VERDICTS)
-    rpo_seconds = Seconds(source="rpo", help_text="Null if the plan has none.")
+    rpo_seconds = Seconds(source="rpo", help_text="Null if the plan has none, or is not known.")
     rpo_worst_seconds = Seconds(
         source="rpo_worst", help_text="The oldest recovery point of a launched server."
     )

@@ -38,13 +38,6 @@ class Stretch:
     end: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """A critical server: when it was seen to be launched, or None if it was not."""
-
-    launched_at: datetime | None
-
-
 def spent(begin: datetime, end: datetime, stretches: Iterable[Stretch]) -> dict[Spent, timedelta]:
     """How the time between `begin` and `end` was spent. The parts add up to the whole, which is
     nothing if `end` comes first.
@@ -66,20 +59,29 @@ def spent(begin: datetime, end: datetime, stretches: Iterable[Stretch]) -> dict[
     return found
 
 
-def reached(landings: Sequence[Landing]) -> datetime | None:
-    """When the last of the critical servers was launched; None unless all of them were."""
-    times = [landing.launched_at for landing in landings]
-    if not times or None in times:
-        return None
-    return max(time for time in times if time is not None)
+def reached(launched_at: Sequence[datetime | None]) -> datetime | None:
+    """When the last of the critical servers was launched; None unless there are any, and all of
+    them were. `launched_at` has None for one that was not.
+    """
+    known = [at for at in launched_at if at is not None]
+    return max(known) if known and len(known) == len(launched_at) else None
 
 
 def rto_verdict(
-    target: timedelta | None, taken: timedelta | None, *, so_far: timedelta, ended: bool
+    target: timedelta | None,
+    taken: timedelta | None,
+    *,
+    so_far: timedelta,
+    ended: bool,
+    critical: int,
 ) -> Verdict:
-    """Whether servers were back in time. `taken` is None while they are not all back."""
+    """Whether servers were back in time. `taken` is None while they are not all back; where none
+    is `critical`, nothing says when that would be.
+    """
     if target is None:
         return Verdict.NO_TARGET
+    if not critical:
+        return Verdict.UNKNOWN
     if taken is not None:
         return Verdict.KEPT if taken <= target else Verdict.MISSED
     return Verdict.MISSED if ended or so_far > target else Verdict.OPEN

@@ -2,7 +2,7 @@
 amount to. What nothing tells is UNKNOWN; what differs is left alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drportal.aws.drs import LogItem, RecoveryInstance
@@ -31,12 +31,16 @@ class Finding:
     instance_id: str = ""
 
 
-def compare(wanted: Wanted, listed: Sequence[RecoveryInstance]) -> Finding:
-    """What is left of `wanted`, by what DRS lists of its server and under its id right now."""
+def compare(
+    wanted: Wanted, listed: Sequence[RecoveryInstance], in_ec2: Mapping[str, str]
+) -> Finding:
+    """What is left of `wanted`, by what DRS lists of its server and under its id right now, and
+    by EC2's states of the instances that DRS does not list and EC2 has not terminated.
+    """
     of_server = [found for found in listed if found.server_id == wanted.server_id]
     if wanted.instance_id:
         named = [found for found in listed if found.instance_id == wanted.instance_id]
-        return _same(wanted, named[0]) if named else _gone(of_server)
+        return _same(wanted, named[0]) if named else _not_listed(wanted, of_server, in_ec2)
     return _never_known(wanted, of_server)
 
 
@@ -57,7 +61,16 @@ def _same(wanted: Wanted, found: RecoveryInstance) -> Finding:
     return Finding(None, instance_id=found.instance_id)
 
 
-def _gone(of_server: Sequence[RecoveryInstance]) -> Finding:
+def _not_listed(
+    wanted: Wanted, of_server: Sequence[RecoveryInstance], in_ec2: Mapping[str, str]
+) -> Finding:
+    """DRS forgets an instance that somebody disconnected and deleted there, and EC2 keeps it."""
+    if wanted.instance_id in in_ec2:
+        state = in_ec2[wanted.instance_id] or "in a state that it does not tell"
+        return _left(
+            f"DRS no longer lists it, but EC2 has it ({state}): terminate it there, if nobody "
+            "needs it."
+        )
     if not of_server:
         return Finding(InstanceOutcome.GONE, "DRS no longer lists it.")
     other = of_server[0]
@@ -93,9 +106,9 @@ def verdict(status: str, *, there: bool, failure: str) -> Finding:
     """What became of an instance once the job that was to terminate it has ended.
 
     `status` is DRS's word, empty if the job does not list the server any more; `there` is whether
-    DRS still lists the instance; `failure` is the reason in the job's log.
+    EC2 still has the instance, which decides; `failure` is the reason in the job's log.
     """
-    if status == "TERMINATED" or not there:
+    if not there:
         return Finding(InstanceOutcome.TERMINATED)
     said = f"DRS reports {status or 'nothing'}, and the instance is still there"
     return Finding(InstanceOutcome.FAILED, f"{said}: {failure}" if failure else f"{said}.")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from django.conf import settings
 from django.utils import timezone
@@ -11,10 +12,18 @@ from audit.services import record
 from drportal.actor import Actor
 from drportal.errors import DomainError
 from recovery.engine import preflight as engine
-from recovery.errors import OverrideNeedsReason, PreflightBlocks, PreflightNeeded
+from recovery.errors import (
+    OverrideNeedsReason,
+    PreflightBlocks,
+    PreflightNeeded,
+    ServersNotReady,
+)
 from recovery.models import Execution, Preflight, RecoveryPlan
 from recovery.services import preflights
 from recovery.services.events import note
+
+# What an override lifts. All else keeps a server from being launched twice.
+OVERRIDABLE: Final = (PreflightNeeded, PreflightBlocks, ServersNotReady)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,15 @@ Whatever changes something calls `advance`, and beat calls it for every executio
 Calling it too often does no harm; dying in it does none either.
 """
 
-import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from functools import partial
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 from django.utils import timezone
 
-from drportal.errors import DomainError
-from drportal.observability import checkpoint, correlated, correlation_id
-from drportal.state import StaleState
+from drportal.observability import checkpoint, correlated
 from drportal.transactions import reaches_outside
 from recovery.engine.steps import (
     ExecutionView,
@@ -31,33 +26,17 @@ from recovery.engine.steps import (
 )
 from recovery.models import Execution, LaunchJob
 from recovery.services import launches, leases, waves
+from recovery.services.carrying import at_once, carry, say, tolerating_races
 from recovery.states import EXECUTION, JobState, WaveState
-
-logger = logging.getLogger(__name__)
 
 # More rounds than any execution needs at one go; what is left is done at the next call.
 _MOST_ROUNDS = 50
-_THREADS = 8
 
 
 @reaches_outside
 def advance(execution_id: UUID) -> None:
     """Take an execution as far as it goes without waiting, unless somebody else is at it."""
-    active = Q(state__in=sorted(EXECUTION.active))
-    with leases.held(Execution, execution_id, among=active) as lease:
-        if lease is None:
-            return
-        checkpoint("advance.leased", execution_id=str(execution_id))
-        try:
-            lease.next_due_at = _go(execution_id, lease)
-        except leases.LeaseLost:
-            logger.warning("Another worker has taken over execution %s", execution_id)
-            return
-        except Exception as error:
-            # Whatever it is, the page says that the engine is stuck; the log says where.
-            _say(execution_id, f"The engine could not go on, and tries again: {_told(error)}")
-            raise
-    checkpoint("advance.released", execution_id=str(execution_id))
+    carry(Execution, execution_id, _go, lifecycle=EXECUTION, point="advance")
 
 
 def _go(execution_id: UUID, lease: leases.Lease) -> datetime | None:
@@ -70,7 +49,7 @@ def _go(execution_id: UUID, lease: leases.Lease) -> datetime | None:
             steps = next_steps(_view(execution, now))
             if not steps:
                 if execution.message:
-                    _say(execution_id, "")
+                    say(Execution, execution_id, "")
                 return _due(execution, now)
             _do(execution, steps, lease)
     return timezone.now()
@@ -140,9 +119,9 @@ def _do(execution: Execution, steps: Sequence[Step], lease: leases.Lease) -> Non
     for step in steps:
         if step not in calls:
             lease.must_be_held()
-            _tolerating_races(lambda step=step: _write(execution, step))  # type: ignore[misc]  # bound at once
+            tolerating_races(lambda step=step: _write(execution, step))  # type: ignore[misc]  # bound at once
     jobs = {job.pk: job for wave in execution.waves.all() for job in wave.jobs.all()}
-    _at_once([_call(jobs[step.job_id], step, lease) for step in calls])
+    at_once([_call(jobs[step.job_id], step, lease) for step in calls])
 
 
 def _write(execution: Execution, step: Step) -> None:
@@ -156,56 +135,17 @@ def _write(execution: Execution, step: Step) -> None:
 
 
 def _call(job: LaunchJob, step: SendJob | SettleJob, lease: leases.Lease) -> Callable[[], None]:
-    def call() -> None:
+    def ask() -> None:
         lease.must_be_held()
         if isinstance(step, SendJob):
             launches.send(job)
         else:
             launches.settle(job, may_ask=step.may_ask)
 
-    return call
-
-
-def _at_once(calls: Sequence[Callable[[], None]]) -> None:
-    """Ask AWS for several jobs at the same time: an account that is slow holds up no other."""
-    if len(calls) <= 1:
-        for call in calls:
-            _tolerating_races(call)
-        return
-    work = correlation_id()
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="launch") as pool:
-        asked = [pool.submit(_in_thread, call, work) for call in calls]
-    for answered in asked:
-        answered.result()
-
-
-def _in_thread(call: Callable[[], None], work: str) -> None:
-    try:
-        with correlated(work):
-            _tolerating_races(call)
-    finally:
-        connection.close()
-
-
-def _tolerating_races(action: Callable[[], Any]) -> None:
-    """Somebody moved the row first: then the next snapshot tells what is left to do."""
-    try:
-        action()
-    except StaleState as race:
-        logger.info("%s", race.detail)
-
-
-def _say(execution_id: UUID, message: str) -> None:
-    Execution.objects.filter(pk=execution_id).update(message=message[:2000])
-
-
-def _told(error: Exception) -> str:
-    """What may be shown of an error: the words of one that we anticipate, the name of another."""
-    return error.detail if isinstance(error, DomainError) else type(error).__name__
+    return partial(tolerating_races, ask)
 
 
 def due(now: datetime) -> list[UUID]:
     """The executions to be looked at now, longest due first."""
-    free = Q(leased_until=None) | Q(leased_until__lte=now)
-    found = Execution.objects.active().filter(free, due_at__lte=now).order_by("due_at")
-    return list(found.values_list("pk", flat=True)[:1000])
+    found: list[UUID] = leases.due(Execution.objects.active(), now)
+    return found

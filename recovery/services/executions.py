@@ -115,14 +115,18 @@ def start(
     return execution
 
 
-def overridable(plan: RecoveryPlan) -> DomainError | None:
-    """What keeps `plan` from being started now and can be overridden; None if nothing does, or
-    if what does cannot be.
+def refusal(plan: RecoveryPlan) -> DomainError | None:
+    """What `start` would raise for `plan` now, as far as that can be told without holding
+    anything; None if nothing is seen to be in the way.
     """
+    running = Execution.objects.active().filter(plan=plan).first()
+    if running is not None:
+        return PlanAlreadyRunning(plan, running.pk)
     try:
         resolved = _resolve(plan)
-    except DomainError:
-        return None
+        _must_be_once(resolved)
+    except DomainError as error:
+        return error
     return _unready(resolved) or admissions.refusal(plan, _places(resolved))
 
 

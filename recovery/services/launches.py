@@ -21,7 +21,6 @@ from drportal.mirror.services import mark
 from drportal.observability import checkpoint
 from drportal.state import move, move_all
 from drportal.transactions import reaches_outside
-from recovery.engine import quota, schedule
 from recovery.models import JobWatch, LaunchJob
 from recovery.services import refusals
 from recovery.services.events import note, titled
@@ -33,17 +32,18 @@ from recovery.services.looks import (
     answer_to,
     look_for,
     same,
+    says_busy,
     unknown_jobs,
     worth_a_look_since,
 )
+from recovery.services.pace import retry_after, seconds, settle_time
+from recovery.services.room import why_wait
 from recovery.states import JOB, SERVER, JobState, Kind, Phase, ServerState
 
 # When nobody may ask again and AWS does not answer, it stays unknown what became of a job.
 LOST_AFTER: Final = timedelta(hours=1)
 # For how long a job that DRS accepted may be missing from its list.
 LATE_LISTING: Final = timedelta(minutes=2)
-# What DRS says when a server is in a running job (DRS and MGN field logs).
-_BUSY: Final = "being processed by a job"
 
 
 @reaches_outside
@@ -77,7 +77,7 @@ def settle(job: LaunchJob, *, may_ask: bool) -> None:
         return
     checkpoint("launch.looked", execution_id=str(job.execution_id))
     found = answer_to(job, look)
-    settled_at = job.asked_at + _settle_time()
+    settled_at = job.asked_at + settle_time()
     if found is not None:
         adopt(job, found, said="DRS has started it; its answer was lost.")
     elif timezone.now() < settled_at:
@@ -119,7 +119,7 @@ def adopt(job: LaunchJob, found: aws.Job, *, said: str = "DRS has started it.") 
     _move_servers(job, ServerState.LAUNCHING, **launching)
     watch, _ = JobWatch.objects.get_or_create(account=job.account, region=job.region)
     JobWatch.objects.filter(pk=watch.pk).update(changed_at=now, failures=0)
-    sooner(JobWatch.objects.filter(pk=watch.pk), now + _seconds(settings.POLL_FASTEST_SECONDS))
+    sooner(JobWatch.objects.filter(pk=watch.pk), now + seconds(settings.POLL_FASTEST_SECONDS))
     what = f"{found.job_id} in {job.where} with {len(job.server_ids)} servers. {said}"
     note(job.execution, "job.started", what, wave=job.wave)
 
@@ -150,7 +150,7 @@ def _about_to_ask(job: LaunchJob) -> bool:
     mine = LaunchJob.objects.filter(
         pk=job.pk, state=JobState.INTENDED, asked_at=job.asked_at, attempts=job.attempts
     )
-    asked = {"asked_at": now, "attempts": job.attempts + 1, "due_at": now + _settle_time()}
+    asked = {"asked_at": now, "attempts": job.attempts + 1, "due_at": now + settle_time()}
     with transaction.atomic():
         if not mine.update(**asked):
             return False
@@ -167,9 +167,9 @@ def _intend(job: LaunchJob, look: Look) -> bool:
     with transaction.atomic():
         JobWatch.objects.get_or_create(account=job.account, region=job.region)
         JobWatch.objects.select_for_update().get(account=job.account, region=job.region)
-        why = _why_wait(job, look)
+        why = why_wait(job, job.server_ids, look.jobs)
         if why:
-            _wait(job, why, after=_seconds(settings.POLL_FASTEST_SECONDS * 5))
+            _wait(job, why, after=seconds(settings.POLL_FASTEST_SECONDS * 5))
             return False
         _note_intent(job, [found.job_id for found in look.jobs if same(job, found)])
         job.servers.filter(state=ServerState.PENDING).update(phase=Phase.REQUESTED, message="")
@@ -196,7 +196,7 @@ def _known_to_drs(job: LaunchJob, look: Look) -> bool:
             f"DRS job {strange[0]} holds some of these servers since the execution began, and the "
             "mirror tells nothing of it. If they are not to be launched again, cancel"
         )
-        _wait(job, why, after=_seconds(settings.POLL_SLOWEST_SECONDS))
+        _wait(job, why, after=seconds(settings.POLL_SLOWEST_SECONDS))
     return bool(strange)
 
 
@@ -213,30 +213,10 @@ def _note_intent(job: LaunchJob, known_job_ids: list[str]) -> None:
     )
 
 
-def _why_wait(job: LaunchJob, look: Look) -> str:
-    running = look.running()
-    ours = LaunchJob.objects.filter(account=job.account, region=job.region)
-    listed = [found.job_id for found in look.jobs]
-    newer = ours.filter(state=JobState.STARTED).exclude(drs_job_id__in=listed)
-    unlisted = [
-        *ours.filter(state=JobState.INTENDED).values_list("server_ids", flat=True),
-        *newer.values_list("server_ids", flat=True),
-    ]
-    busy = {server: found.job_id for found in running for server in found.server_ids}
-    held = sorted(set(job.server_ids) & busy.keys())
-    if held:
-        return f"{held[0]} is in DRS job {busy[held[0]]}, and a server can be in one job only"
-    load = quota.Load(
-        jobs=len(running) + len(unlisted),
-        servers=sum(len(found.participants) for found in running) + sum(map(len, unlisted)),
-    )
-    return quota.why_wait(len(job.server_ids), load)
-
-
 def _not_launched(job: LaunchJob, error: AwsError, *, again: bool) -> None:
     if error.ambiguous:
         message = f"Whether DRS heard it is not known; looking for its job. {error.message}"
-        _postpone(job, message, after=_settle_time())
+        _postpone(job, message, after=settle_time())
     elif error.failure == Failure.CONFLICT:
         _conflict(job, error, again=again)
     elif error.passing or error.failure == Failure.QUOTA or _worth_new_credentials(job, error):
@@ -264,7 +244,7 @@ def _conflict(job: LaunchJob, error: AwsError, *, again: bool) -> None:
     busy = {server for running in look.running() for server in running.server_ids}
     if found is not None:
         adopt(job, found, said="DRS had started it when it was asked before.")
-    elif busy & set(job.server_ids) or _BUSY in error.message.lower():
+    elif busy & set(job.server_ids) or says_busy(error):
         _later(job, error, again=again)
     else:
         _refused(job, error, again=again)
@@ -345,22 +325,9 @@ def _back_to_queue(job: LaunchJob, error: AwsError) -> None:
 
 
 def _retry_after(job: LaunchJob, error: AwsError) -> timedelta:
-    return schedule.retry_after(
-        job.attempts + 1,
-        fastest=_seconds(settings.POLL_FASTEST_SECONDS),
-        slowest=_seconds(settings.POLL_SLOWEST_SECONDS),
-        asked_for=error.retry_after,
-    )
+    return retry_after(job.attempts + 1, error)
 
 
 def _move_servers(job: LaunchJob, state: ServerState, **changes: Any) -> None:
     """Move the servers of a job that has not been started."""
     move_all(job.servers.all(), state, lifecycle=SERVER, source=ServerState.PENDING, **changes)
-
-
-def _settle_time() -> timedelta:
-    return _seconds(settings.LAUNCH_SETTLE_SECONDS)
-
-
-def _seconds(number: float) -> timedelta:
-    return timedelta(seconds=number)

@@ -18,6 +18,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+_MOST = 1000  # that one look of beat asks for
+
 
 class LeaseLost(RuntimeError):
     """Somebody else has taken over; whatever was planned must not be done."""
@@ -95,3 +97,10 @@ def _until() -> Any:
 def sooner(rows: models.QuerySet[Any], when: datetime) -> None:
     """Make rows due at `when`, unless they are due before that."""
     rows.filter(Q(due_at=None) | Q(due_at__gt=when)).update(due_at=when)
+
+
+def due(rows: models.QuerySet[Any], now: datetime) -> list[Any]:
+    """The keys of those of `rows` that are due and that nobody is at, longest due first."""
+    free = Q(leased_until=None) | Q(leased_until__lte=now)
+    found = rows.filter(free, due_at__lte=now).order_by("due_at")
+    return list(found.values_list("pk", flat=True)[:_MOST])

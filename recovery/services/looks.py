@@ -7,6 +7,7 @@ from typing import Final
 from django.utils import timezone
 
 from drportal.aws import drs as aws
+from drportal.aws.errors import AwsError, Failure
 from recovery.models import LaunchJob
 from recovery.states import Kind
 
@@ -14,6 +15,8 @@ from recovery.states import Kind
 LOOK_BACK: Final = timedelta(hours=24)
 # How far AWS's clock may be behind ours.
 SKEW: Final = timedelta(minutes=5)
+# What DRS says when a server is in a running job (DRS and MGN field logs).
+_BUSY: Final = "being processed by a job"
 _INITIATED_BY: Final = {Kind.DRILL: "START_DRILL", Kind.RECOVERY: "START_RECOVERY"}
 
 
@@ -67,3 +70,8 @@ def unknown_jobs(job: LaunchJob, look: Look) -> list[str]:
     ids = [found.job_id for found in look.jobs if set(job.server_ids) & found.server_ids]
     ours = LaunchJob.objects.filter(drs_job_id__in=ids).values_list("drs_job_id", flat=True)
     return sorted(set(ids) - set(ours))
+
+
+def says_busy(error: AwsError) -> bool:
+    """Whether DRS refused because a server is in a running job."""
+    return error.failure == Failure.CONFLICT and _BUSY in error.message.lower()

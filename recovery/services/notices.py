@@ -81,6 +81,17 @@ KINDS: Final[Mapping[str, Sort]] = {
         asks="The wave starts once somebody who may open gates of this plan has opened its gate. "
         "Whoever may do that may also cancel the execution.",
     ),
+    "PAUSED": Sort(
+        "Somebody paused an execution",
+        "paused",
+        ("execution.pause_requested",),
+        urgency=Urgency.WARNING,
+        asks="No further wave starts until somebody who may steer this plan lifts the pause.",
+    ),
+    "PAUSE_LIFTED": Sort("A pause was lifted", "goes on", ("execution.pause_lifted",)),
+    "RETRIED": Sort(
+        "Failed servers are launched again", "{wave} is launched again", ("wave.retried",)
+    ),
     "RESUMED": Sort("A gate was opened", "gate before {wave} opened", ("wave.gate_opened",)),
     "CANCEL_REQUESTED": Sort(
         "Cancelling was asked for",

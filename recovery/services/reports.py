@@ -8,7 +8,6 @@ from typing import Any
 from django.utils import timezone
 
 from recovery.engine.measures import (
-    Landing,
     Spent,
     Stretch,
     Verdict,
@@ -55,11 +54,14 @@ class RecoveryPoint:
 class Measured:
     """An execution against its plan's targets.
 
-    `rto_taken` is from the request until the last critical server was launched. `rpo_worst` is
-    the oldest of the recovery points that are known; of `rpo_unknown` servers none is.
-    `spent` are the parts of `took`.
+    `targets_known` is False where the plan, and with it what it promised, has been deleted: the
+    verdicts are UNKNOWN then. `rto_taken` is from the request until the last of the `critical`
+    servers was launched. `rpo_worst` is the oldest of the recovery points that are known; of
+    `rpo_unknown` servers none is. `spent` are the parts of `took`.
     """
 
+    targets_known: bool
+    critical: int
     rto: timedelta | None
     rto_taken: timedelta | None
     rto_verdict: Verdict
@@ -114,23 +116,28 @@ def report(execution: Execution) -> Report:
 def _measured(execution: Any, events: Sequence[ExecutionEvent]) -> Measured:
     waves = list(execution.waves.all())
     servers = [server for wave in waves for server in wave.servers.all()]
-    rto, rpo = _targets(execution)
+    version = _version(execution)
+    rto, rpo = _targets(version)
     end = execution.finished_at or timezone.now()
     took = max(end - execution.created_at, timedelta(0))
     taken = _since_when(execution.created_at, servers)
+    critical = len(_critical(servers))
+    ended = execution.state in EXECUTION.terminal
     points = [_point(server) for server in servers if server.state == ServerState.LAUNCHED]
     ages = [point.age for point in points if point.age is not None]
     unknown = len(points) - len(ages)
+    of_rto = rto_verdict(rto, taken, so_far=took, ended=ended, critical=critical)
+    of_rpo = rpo_verdict(rpo, ages, unknown=unknown)
     return Measured(
+        targets_known=version is not None,
+        critical=critical,
         rto=rto,
         rto_taken=taken,
-        rto_verdict=rto_verdict(
-            rto, taken, so_far=took, ended=execution.state in EXECUTION.terminal
-        ),
+        rto_verdict=of_rto if version else Verdict.UNKNOWN,
         rpo=rpo,
         rpo_worst=max(ages, default=None),
         rpo_unknown=unknown,
-        rpo_verdict=rpo_verdict(rpo, ages, unknown=unknown),
+        rpo_verdict=of_rpo if version else Verdict.UNKNOWN,
         took=took,
         spent=spent(execution.created_at, end, [*_stretches(waves), *_stood_still(events)]),
         waves=[_wave_measure(execution, wave) for wave in waves],
@@ -138,9 +145,8 @@ def _measured(execution: Any, events: Sequence[ExecutionEvent]) -> Measured:
     )
 
 
-def _targets(execution: Execution) -> tuple[timedelta | None, timedelta | None]:
-    """What the version that is carried out promises. Without its plan, nothing is known."""
-    version = _version(execution)
+def _targets(version: PlanVersion | None) -> tuple[timedelta | None, timedelta | None]:
+    """What the version that is carried out promises."""
     told = version.document if version else {}
     rto, rpo = (told.get(name) for name in ("rto_seconds", "rpo_seconds"))
     return _seconds(rto), _seconds(rpo)
@@ -156,7 +162,7 @@ def _version(execution: Execution) -> PlanVersion | None:
 
 def _since_when(begin: datetime | None, servers: Sequence[WaveServer]) -> timedelta | None:
     """From `begin` until the last critical of `servers` was launched."""
-    end = reached([_landing(server) for server in _critical(servers)])
+    end = reached([_launched_at(server) for server in _critical(servers)])
     return end - begin if begin and end else None
 
 
@@ -165,8 +171,8 @@ def _critical(servers: Sequence[WaveServer]) -> list[WaveServer]:
     return [row for row in servers if row.critical and row.state != ServerState.LEFT_OUT]
 
 
-def _landing(server: WaveServer) -> Landing:
-    return Landing(server.finished_at if server.state == ServerState.LAUNCHED else None)
+def _launched_at(server: WaveServer) -> datetime | None:
+    return server.finished_at if server.state == ServerState.LAUNCHED else None
 
 
 def _wave_measure(execution: Execution, wave: Wave) -> WaveMeasure:

@@ -21,9 +21,17 @@ from protection.models import ProtectionGroup
 from protection.services import holds
 from recovery.engine.again import unblocked
 from recovery.errors import (
+    BeingCancelled,
     ExecutionEnded,
+    LaunchedSince,
+    LaunchNotSettled,
+    NothingToRetry,
+    NotRetriable,
+    OutcomeUnknown,
     PlanAlreadyRunning,
     TerminationUnderWay,
+    WaveNotEnded,
+    WaveNotFound,
 )
 from recovery.models import Execution, LaunchJob, Wave, WaveServer
 from recovery.services import executions, waves
@@ -42,16 +50,6 @@ from recovery.states import (
     ServerState,
     WaveState,
 )
-from recovery.steering_errors import (
-    BeingCancelled,
-    LaunchedSince,
-    LaunchNotSettled,
-    NothingToRetry,
-    NotRetriable,
-    OutcomeUnknown,
-    WaveNotEnded,
-    WaveNotFound,
-)
 
 _FAILED = (ServerState.FAILED, ServerState.SKIPPED)
 _NOT_LAUNCHED = (*_FAILED, ServerState.UNKNOWN)
@@ -60,7 +58,7 @@ _RETRIED_FROM = frozenset(
 )
 _UNSETTLED = JOB.active | {JobState.LOST}
 # What is known of the last attempt and is not true of the next.
-_ANEW = {
+ANEW = {
     "phase": Phase.WAITING,
     "message": "",
     "launch_job": None,
@@ -290,7 +288,7 @@ def _say(
 
 def _launch_again(wave: Wave, servers: Iterable[WaveServer]) -> None:
     rows = WaveServer.objects.filter(pk__in=[server.pk for server in servers])
-    anew = {**_ANEW, "attempt": F("attempt") + 1}
+    anew = {**ANEW, "attempt": F("attempt") + 1}
     for state in _FAILED:
         move_all(rows, ServerState.PENDING, lifecycle=SERVER_AGAIN, source=state, **anew)
     now = timezone.now()

@@ -14,11 +14,7 @@ from django.utils import timezone
 from audit.services import record
 from drportal.actor import Actor
 from drportal.state import move
-from recovery.models import Execution, Wave, WaveServer
-from recovery.services import executions, waves
-from recovery.services.events import note
-from recovery.states import SERVER, WAVE, ServerState, WaveState
-from recovery.steering_errors import (
+from recovery.errors import (
     BeingCancelled,
     GateMustBeNamed,
     NothingLeft,
@@ -30,6 +26,10 @@ from recovery.steering_errors import (
     WaveHasStarted,
     WaveNotFound,
 )
+from recovery.models import Execution, Wave, WaveServer
+from recovery.services import executions, waves
+from recovery.services.events import note
+from recovery.states import SERVER, WAVE, ServerState, WaveState
 
 BEFORE_LAUNCH: Final = (WaveState.PENDING, WaveState.WAITING)
 # The most by which a time limit is extended at once: a slip of the hand is no week.

@@ -6,7 +6,7 @@ is looked for first, so that it is told as what it was.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.conf import settings
@@ -21,27 +21,25 @@ from drportal.mirror.services import mark
 from drportal.observability import checkpoint
 from drportal.state import move, move_all
 from drportal.transactions import reaches_outside
-from recovery.engine import quota
 from recovery.engine.terminating import Finding, Wanted, compare
 from recovery.models import JobWatch, LaunchJob, TerminationInstance, TerminationJob, WaveServer
 from recovery.services.events import note
 from recovery.services.launches import LATE_LISTING
+from recovery.services.looks import says_busy
+from recovery.services.pace import seconds, settle_time
+from recovery.services.room import why_wait
 from recovery.services.termination_ends import end, open_instances, refuse, settle, titled
-from recovery.services.termination_looks import answer_to, same, there
+from recovery.services.termination_looks import answer_to, in_ec2, same, there
 from recovery.services.termination_waits import (
     later,
     look_failed,
     retry_after,
-    seconds,
-    settle_time,
     wait,
 )
 from recovery.services.termination_watch import watch
 from recovery.services.terminations import held_by_others
 from recovery.states import INSTANCE, TERMINATION_JOB, InstanceOutcome, JobState
 
-# What DRS says when a server is in a running job (DRS and MGN field logs).
-_BUSY: Final = "being processed by a job"
 # How often a refusal is met with another look before it is believed.
 _TRIES: Final = 2
 
@@ -69,7 +67,10 @@ def _send(job: TerminationJob, drs: aws.Drs, listed: Sequence[aws.Job]) -> None:
         later(job, job.message, after=job.asked_at + settle_time() - timezone.now())
         return
     rows = open_instances(job)
-    wanted = _sort_out(job, rows, there(drs, rows))
+    seen = there(drs, rows)
+    known = {instance.instance_id for instance in seen}
+    unlisted = in_ec2(drs.scope, [row for row in rows if row.instance_id not in known])
+    wanted = _sort_out(job, rows, seen, unlisted)
     checkpoint("termination.looked", termination_id=str(job.termination_id))
     if not wanted:
         end(job)
@@ -83,7 +84,10 @@ def _send(job: TerminationJob, drs: aws.Drs, listed: Sequence[aws.Job]) -> None:
 
 @transaction.atomic
 def _sort_out(
-    job: TerminationJob, rows: Sequence[TerminationInstance], listed: list[aws.RecoveryInstance]
+    job: TerminationJob,
+    rows: Sequence[TerminationInstance],
+    listed: Sequence[aws.RecoveryInstance],
+    unlisted: Mapping[str, str],
 ) -> list[TerminationInstance]:
     """The instances that may be terminated. What became of the others is written down."""
     wanted, ended = [], []
@@ -93,7 +97,7 @@ def _sort_out(
     )
     for row in rows:
         meant = Wanted(row.source_server_id, row.instance_id, frozenset(row.launch_job_ids))
-        finding = compare(meant, listed)
+        finding = compare(meant, listed, unlisted)
         holder = held.get((*place, row.source_server_id))
         if finding.outcome is not None:
             ended.append((row, finding))
@@ -139,7 +143,7 @@ def _intend(
     with transaction.atomic():
         JobWatch.objects.get_or_create(account=job.account, region=job.region)
         JobWatch.objects.select_for_update().get(account=job.account, region=job.region)
-        why = _why_wait(job, wanted, listed)
+        why = _why_wait(job, server_ids, listed)
         if why:
             wait(job, why, after=seconds(settings.POLL_FASTEST_SECONDS * 5))
             return False
@@ -155,34 +159,13 @@ def _intend(
     return True
 
 
-def _why_wait(
-    job: TerminationJob, wanted: Sequence[TerminationInstance], listed: Sequence[aws.Job]
-) -> str:
-    running = [found for found in listed if not found.completed]
-    busy = {server: found.job_id for found in running for server in found.server_ids}
-    held = sorted({row.source_server_id for row in wanted} & busy.keys())
-    if held:
-        return f"{held[0]} is in DRS job {busy[held[0]]}, and a server can be in one job only"
-    here = {"account": job.account, "region": job.region}
-    launches = LaunchJob.objects.filter(**here)
-    if launches.filter(state=JobState.QUEUED).exists():
+def _why_wait(job: TerminationJob, server_ids: Sequence[str], listed: Sequence[aws.Job]) -> str:
+    """A recovery goes before a clean-up: launches that wait for room take it first."""
+    why = why_wait(job, server_ids, listed)
+    queued = LaunchJob.objects.filter(account=job.account, region=job.region, state=JobState.QUEUED)
+    if not why and queued.exists():
         return "launches wait for their turn there, and go first"
-    ours = TerminationJob.objects.filter(**here).exclude(pk=job.pk)
-    known = [found.job_id for found in listed]
-    unlisted = [
-        size
-        for jobs in (launches, ours)
-        for rows in (
-            jobs.filter(state=JobState.INTENDED),
-            jobs.filter(state=JobState.STARTED).exclude(drs_job_id__in=known),
-        )
-        for size in map(len, rows.values_list("server_ids", flat=True))
-    ]
-    load = quota.Load(
-        jobs=len(running) + len(unlisted),
-        servers=sum(len(found.participants) for found in running) + sum(unlisted),
-    )
-    return quota.why_wait(len(wanted), load)
+    return why
 
 
 def _ask(job: TerminationJob, drs: aws.Drs, *, again: bool, before: float) -> None:
@@ -225,8 +208,7 @@ def _not_started(job: TerminationJob, error: AwsError, *, again: bool) -> None:
         message = f"Whether DRS heard it is not known; looking for its job. {error.message}"
         wait(job, message, after=settle_time())
         return
-    busy = error.failure == Failure.CONFLICT and _BUSY in error.message.lower()
-    passing = error.passing or error.failure == Failure.QUOTA or busy
+    passing = error.passing or error.failure == Failure.QUOTA or says_busy(error)
     listing = again and timezone.now() < (job.intended_at or job.created_at) + LATE_LISTING
     if passing or listing or _worth_another_look(job, error):
         _back(job, error, again=again, counts=not passing)

@@ -1,12 +1,16 @@
-"""Looking in DRS for what there is to terminate, and for what was made of a clean-up's job."""
+"""Looking for what there is to terminate, and for what DRS made of a clean-up's job."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from drportal.aws import drs as aws
+from drportal.aws.ec2 import Ec2
+from drportal.aws.scope import Scope
 from recovery.models import TerminationInstance, TerminationJob
 
 _INITIATED_BY: Final = "TERMINATE_RECOVERY_INSTANCES"
+# EC2's words for an instance that is terminated, or will be for certain.
+_AWAY: Final = frozenset({"shutting-down", "terminated"})
 
 
 def there(drs: aws.Drs, rows: Sequence[TerminationInstance]) -> list[aws.RecoveryInstance]:
@@ -17,6 +21,17 @@ def there(drs: aws.Drs, rows: Sequence[TerminationInstance]) -> list[aws.Recover
     known = {instance.instance_id for instance in found}
     missing = [row.instance_id for row in rows if row.instance_id and row.instance_id not in known]
     return [*found, *drs.recovery_instances_named(missing)] if missing else found
+
+
+def in_ec2(scope: Scope, rows: Sequence[TerminationInstance]) -> dict[str, str]:
+    """EC2's states of those of these instances that it has not terminated, by id.
+
+    What DRS lists says nothing of the rest: DeleteRecoveryInstance takes an instance from its list
+    and leaves it running (DRS API reference).
+    """
+    ids = [row.instance_id for row in rows if row.instance_id]
+    found = Ec2(scope).instances(ids)
+    return {each.instance_id: each.state for each in found.values() if each.state not in _AWAY}
 
 
 def answer_to(job: TerminationJob, listed: Sequence[aws.Job]) -> aws.Job | None:

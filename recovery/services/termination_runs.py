@@ -4,28 +4,25 @@ Whatever changes something calls `carry_out`, and beat calls it for every clean-
 Calling it too often does no harm; dying in it does none either.
 """
 
-import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 from django.utils import timezone
 
 from audit.services import record, record_failure
 from drportal.actor import PORTAL
 from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError
-from drportal.errors import DomainError
 from drportal.mirror.services import mark
-from drportal.observability import checkpoint, correlated, correlation_id
-from drportal.state import StaleState, move
+from drportal.observability import correlated
+from drportal.state import move
 from drportal.transactions import reaches_outside
 from recovery.models import Termination, TerminationJob
 from recovery.services import leases
+from recovery.services.carrying import at_once, carry, say, tolerating_races
 from recovery.services.events import note
 from recovery.services.looks import LOOK_BACK, SKEW
 from recovery.services.termination_jobs import bring_further
@@ -38,9 +35,6 @@ from recovery.states import (
     TerminationState,
 )
 
-logger = logging.getLogger(__name__)
-
-_THREADS = 8
 _ALL_GONE = frozenset({InstanceOutcome.TERMINATED, InstanceOutcome.GONE})
 _LIVE = sorted(TERMINATION_JOB.active)
 
@@ -48,34 +42,20 @@ _LIVE = sorted(TERMINATION_JOB.active)
 @reaches_outside
 def carry_out(termination_id: UUID) -> None:
     """Take a clean-up as far as it goes without waiting, unless somebody else is at it."""
-    active = Q(state__in=sorted(TERMINATION.active))
-    with leases.held(Termination, termination_id, among=active) as lease:
-        if lease is None:
-            return
-        checkpoint("termination.leased", termination_id=str(termination_id))
-        try:
-            lease.next_due_at = _go(termination_id, lease)
-        except leases.LeaseLost:
-            logger.warning("Another worker has taken over termination %s", termination_id)
-            return
-        except Exception as error:
-            told = error.detail if isinstance(error, DomainError) else type(error).__name__
-            _say(termination_id, f"The engine could not go on, and tries again: {told}")
-            raise
-    checkpoint("termination.released", termination_id=str(termination_id))
+    carry(Termination, termination_id, _go, lifecycle=TERMINATION, point="termination")
 
 
 def due(now: datetime) -> list[UUID]:
     """The clean-ups to be looked at now, longest due first."""
-    free = Q(leased_until=None) | Q(leased_until__lte=now)
-    found = Termination.objects.filter(free, state__in=sorted(TERMINATION.active), due_at__lte=now)
-    return list(found.order_by("due_at").values_list("pk", flat=True)[:1000])
+    live = Termination.objects.filter(state__in=sorted(TERMINATION.active))
+    found: list[UUID] = leases.due(live, now)
+    return found
 
 
 def _go(termination_id: UUID, lease: leases.Lease) -> datetime | None:
     termination = Termination.objects.select_related("execution").get(pk=termination_id)
     with correlated(termination.correlation_id):
-        _at_once([_call(jobs, lease) for jobs in _due_places(termination)])
+        at_once([_call(jobs, lease) for jobs in _due_places(termination)])
         lease.must_be_held()
         live = termination.jobs.filter(state__in=_LIVE)
         times = list(live.values_list("due_at", flat=True))
@@ -83,7 +63,7 @@ def _go(termination_id: UUID, lease: leases.Lease) -> datetime | None:
             _finish(termination)
             return None
         if termination.message:
-            _say(termination_id, "")
+            say(Termination, termination_id, "")
         return min((time for time in times if time), default=timezone.now())
 
 
@@ -120,32 +100,7 @@ def _each(
 ) -> None:
     for job in jobs:
         lease.must_be_held()
-        try:
-            action(job)
-        except StaleState as race:
-            # Somebody moved the row first: then the next look tells what is left to do.
-            logger.info("%s", race.detail)
-
-
-def _at_once(calls: Sequence[Callable[[], None]]) -> None:
-    """Ask in several places at the same time: an account that is slow holds up no other."""
-    if len(calls) <= 1:
-        for call in calls:
-            call()
-        return
-    work = correlation_id()
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="terminate") as pool:
-        asked = [pool.submit(_in_thread, call, work) for call in calls]
-    for answered in asked:
-        answered.result()
-
-
-def _in_thread(call: Callable[[], None], work: str) -> None:
-    try:
-        with correlated(work):
-            call()
-    finally:
-        connection.close()
+        tolerating_races(partial(action, job))
 
 
 @transaction.atomic
@@ -178,7 +133,3 @@ def _finish(termination: Termination) -> None:
         instances=counts,
     )
     mark("Terminations", termination.pk)
-
-
-def _say(termination_id: UUID, message: str) -> None:
-    Termination.objects.filter(pk=termination_id).update(message=message[:2000])

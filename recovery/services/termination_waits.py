@@ -3,15 +3,14 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from drportal.aws.errors import AwsError, Failure
 from drportal.aws.roles import forget_sessions
 from drportal.mirror.services import mark
-from recovery.engine import schedule
 from recovery.models import TerminationJob
+from recovery.services import pace
 from recovery.services.events import note
 from recovery.services.termination_ends import give_up, titled
 
@@ -61,19 +60,4 @@ def later(
 
 def retry_after(job: TerminationJob, error: AwsError) -> timedelta:
     """How long to wait after what AWS said, longer each time."""
-    return schedule.retry_after(
-        max(job.attempts, job.failures) + 1,
-        fastest=seconds(settings.POLL_FASTEST_SECONDS),
-        slowest=seconds(settings.POLL_SLOWEST_SECONDS),
-        asked_for=error.retry_after,
-    )
-
-
-def settle_time() -> timedelta:
-    """How long DRS is given to list a job before it is asked again."""
-    return seconds(settings.LAUNCH_SETTLE_SECONDS)
-
-
-def seconds(number: float) -> timedelta:
-    """So many seconds."""
-    return timedelta(seconds=number)
+    return pace.retry_after(max(job.attempts, job.failures) + 1, error)

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from drportal.aws import drs as aws
 from drportal.observability import checkpoint
 from drportal.transactions import reaches_outside
-from recovery.engine import schedule
 from recovery.engine.terminating import Finding, failures, verdict
-from recovery.models import TerminationJob
+from recovery.models import TerminationInstance, TerminationJob
+from recovery.services.pace import poll_after
 from recovery.services.termination_ends import end, give_up, open_instances, settle
-from recovery.services.termination_looks import there
-from recovery.services.termination_waits import GIVE_UP_AFTER, later, seconds
+from recovery.services.termination_looks import in_ec2
+from recovery.services.termination_waits import GIVE_UP_AFTER, later
 from recovery.states import InstanceOutcome
 
 # A job that DRS has not listed for so long will not come back.
@@ -32,42 +31,41 @@ def watch(job: TerminationJob, drs: aws.Drs, listed: Sequence[aws.Job]) -> None:
         _take_end(job, drs, found)
     elif since > (GONE_AFTER if found is None else GIVE_UP_AFTER):
         rows = open_instances(job)
-        known = {instance.instance_id for instance in there(drs, rows)}
+        left = in_ec2(drs.scope, rows)
         why = "DRS no longer lists" if found is None else "DRS has not ended for a day"
         message = f"{why} {job.drs_job_id}; what became of the instance is not known."
-        give_up(job, message, gone=[row for row in rows if row.instance_id not in known])
+        give_up(job, message, gone=[row for row in rows if row.instance_id not in left])
     else:
-        _take_progress(job, found, since)
+        _take_progress(job, drs, found, since)
     checkpoint("termination.watched", termination_id=str(job.termination_id))
 
 
-@transaction.atomic
-def _take_progress(job: TerminationJob, found: aws.Job | None, since: timedelta) -> None:
+def _take_progress(
+    job: TerminationJob, drs: aws.Drs, found: aws.Job | None, since: timedelta
+) -> None:
     news: dict[str, Any] = {}
     if found is not None and found.status != job.drs_status:
         news["drs_status"] = found.status
-    done = {
-        entry.server_id
-        for entry in (found.participants if found else ())
-        if entry.launch_status == "TERMINATED"
-    }
+    done = _done(job, drs, found)
     if done:
-        over = Finding(InstanceOutcome.TERMINATED)
-        settle(job, [(row, over) for row in open_instances(job) if row.source_server_id in done])
-    after = schedule.poll_after(
-        since,
-        ending=False,
-        fastest=seconds(settings.POLL_FASTEST_SECONDS),
-        slowest=seconds(settings.POLL_SLOWEST_SECONDS),
-    )
-    later(job, "", after=after, **news)
+        settle(job, [(row, Finding(InstanceOutcome.TERMINATED)) for row in done])
+    later(job, "", after=poll_after(since, ending=False), **news)
+
+
+def _done(job: TerminationJob, drs: aws.Drs, found: aws.Job | None) -> list[TerminationInstance]:
+    """The instances that DRS calls terminated before its job has ended, if EC2 says so too."""
+    participants = found.participants if found else ()
+    told = {entry.server_id for entry in participants if entry.launch_status == "TERMINATED"}
+    rows = [row for row in open_instances(job) if row.source_server_id in told]
+    left = in_ec2(drs.scope, rows)
+    return [row for row in rows if row.instance_id not in left]
 
 
 def _take_end(job: TerminationJob, drs: aws.Drs, found: aws.Job) -> None:
     rows = open_instances(job)
     words = {entry.server_id: entry.launch_status for entry in found.participants}
-    found_there = {instance.instance_id for instance in there(drs, rows)}
-    why = failures(drs.job_log(found.job_id)) if found_there else {}
+    left = in_ec2(drs.scope, rows)
+    why = failures(drs.job_log(found.job_id)) if left else {}
     with transaction.atomic():
         settle(
             job,
@@ -76,7 +74,7 @@ def _take_end(job: TerminationJob, drs: aws.Drs, found: aws.Job) -> None:
                     row,
                     verdict(
                         words.get(row.source_server_id, ""),
-                        there=row.instance_id in found_there,
+                        there=row.instance_id in left,
                         failure=why.get(row.source_server_id, ""),
                     ),
                 )

@@ -96,8 +96,8 @@ def launched(execution: Execution) -> QuerySet[WaveServer]:
     """The servers of which an instance is, was or may be there."""
     told = ~Q(recovery_instance_id="") | Q(state__in=[ServerState.LAUNCHED, ServerState.UNKNOWN])
     # What an earlier attempt left behind is no longer on the row of a server that was tried again.
-    may_be = told | Q(attempt__gt=1)
-    found = execution.servers.filter(may_be, launch_job__isnull=False)
+    may_be = (told & Q(launch_job__isnull=False)) | Q(attempt__gt=1)
+    found = execution.servers.filter(may_be)
     return found.select_related("launch_job", "wave").order_by("name", "id")
 
 

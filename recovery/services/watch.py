@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from drportal.aws.drs import Drs, Job
@@ -19,12 +18,12 @@ from drportal.aws.errors import AwsError
 from drportal.aws.scope import Scope
 from drportal.observability import checkpoint
 from drportal.transactions import reaches_outside
-from recovery.engine import schedule
 from recovery.engine.verdicts import read_log
 from recovery.models import Execution, JobWatch, LaunchJob, WaveServer
 from recovery.services import facts, leases, sightings
 from recovery.services.events import note
 from recovery.services.looks import SKEW
+from recovery.services.pace import poll_after, retry_after
 from recovery.services.sightings import Sight
 from recovery.states import JobState, Phase
 
@@ -57,9 +56,8 @@ def poll(watch_id: int) -> None:
 
 def due(now: datetime) -> list[int]:
     """The watches to be polled now, longest due first."""
-    free = Q(leased_until=None) | Q(leased_until__lte=now)
-    found = JobWatch.objects.filter(free, due_at__lte=now).order_by("due_at")
-    return list(found.values_list("pk", flat=True)[:1000])
+    found: list[int] = leases.due(JobWatch.objects.all(), now)
+    return found
 
 
 def _look(watch: JobWatch, lease: leases.Lease) -> datetime | None:
@@ -143,12 +141,7 @@ def _went_well(watch: JobWatch, *, changed: bool) -> datetime:
     JobWatch.objects.filter(pk=watch.pk).update(
         polled_at=now, changed_at=changed_at, failures=0, message=""
     )
-    return now + schedule.poll_after(
-        now - changed_at,
-        ending=_may_be_ending(watch),
-        fastest=timedelta(seconds=settings.POLL_FASTEST_SECONDS),
-        slowest=timedelta(seconds=settings.POLL_SLOWEST_SECONDS),
-    )
+    return now + poll_after(now - changed_at, ending=_may_be_ending(watch))
 
 
 def _failed(watch: JobWatch, error: AwsError) -> datetime:
@@ -159,12 +152,7 @@ def _failed(watch: JobWatch, error: AwsError) -> datetime:
     if watch.failures + 1 == TOLD_AFTER:
         what = f"AWS does not tell how the jobs in {_where(watch)} stand, and is asked again"
         _tell(watch, "aws.silent", f"{what}: {error.detail}")
-    return timezone.now() + schedule.retry_after(
-        watch.failures + 1,
-        fastest=timedelta(seconds=settings.POLL_FASTEST_SECONDS),
-        slowest=timedelta(seconds=settings.POLL_SLOWEST_SECONDS),
-        asked_for=error.retry_after,
-    )
+    return timezone.now() + retry_after(watch.failures + 1, error)
 
 
 @transaction.atomic

@@ -230,3 +230,11 @@ def test_a_report_is_for_those_who_may_see_the_plan(person, browser):
     assert browser.get(link("report", execution.pk)).status_code in {403, 404}
     grant(person, "recovery.view_recoveryplan", on=execution.plan)
     assert browser.get(link("report", execution.pk)).status_code == 200
+
+
+def test_the_report_of_a_deleted_plan_says_that_its_targets_are_not_known(root):
+    execution = ended_execution()
+    RecoveryPlan.objects.all().delete()
+    said = root.get(link("report", execution.pk)).content.decode()
+    assert "not known: the plan was deleted" in said
+    assert "No target" not in said

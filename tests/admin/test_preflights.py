@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from recovery.engine.preflight import Check
 from recovery.models import Execution, Preflight
-from recovery.states import CheckOutcome, PreflightState
-from tests.factories.recovery import PreflightFactory, plan_of
+from recovery.states import CheckOutcome, ExecutionState, PreflightState
+from tests.factories.recovery import ExecutionFactory, PreflightFactory, plan_of
 from tests.factories.users import grant
 
 pytestmark = pytest.mark.django_db
@@ -178,4 +178,11 @@ def test_where_nothing_is_in_the_way_nothing_is_there_to_override(root, plan):
     PreflightFactory.create(plan=plan)
     page = shown(root, "start", plan.pk, "drill")
     assert "It would be refused now." not in page
+    assert link("start_override", plan.pk, "drill") not in page
+
+
+def test_what_nobody_can_override_is_said_and_not_offered(root, plan):
+    ExecutionFactory.create(plan=plan, state=ExecutionState.RUNNING)
+    page = shown(root, "start", plan.pk, "drill")
+    assert "It would be refused now." in page
     assert link("start_override", plan.pk, "drill") not in page

@@ -10,12 +10,9 @@ from audit.models import AuditRecord
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.world import world
 from protection.models import GroupHold
-from recovery.errors import ExecutionEnded
-from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
-from recovery.services import advance, executions, retries, steering, waves
-from recovery.states import ExecutionState, ServerState, WaveState
-from recovery.steering_errors import (
+from recovery.errors import (
     BeingCancelled,
+    ExecutionEnded,
     NothingLeft,
     NotInTheWave,
     ReasonNeeded,
@@ -23,6 +20,9 @@ from recovery.steering_errors import (
     WaveHasStarted,
     WaveNotFound,
 )
+from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
+from recovery.services import advance, executions, retries, steering, waves
+from recovery.states import ExecutionState, ServerState, WaveState
 from tests.worlds import (
     PERSON,
     drill,

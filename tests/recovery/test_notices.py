@@ -12,7 +12,15 @@ from drportal.simulator.faults import Kind as FaultKind
 from drportal.simulator.world import world
 from recovery.errors import ConfirmationNeeded, PlanAlreadyRunning
 from recovery.models import Delivery, Execution, Notice, RecoveryPlan
-from recovery.services import deliveries, executions, notice_words, notices, reminders
+from recovery.services import (
+    deliveries,
+    executions,
+    notice_words,
+    notices,
+    reminders,
+    retries,
+    steering,
+)
 from recovery.services.events import note
 from recovery.states import ExecutionState, Kind
 from tests.factories.recovery import ExecutionFactory, PreflightFactory, WaveFactory, plan_of
@@ -280,3 +288,25 @@ def test_a_reminder_that_comes_late_is_dropped_with_the_reason(settings):
     assert mail.outbox == []
     found = Delivery.objects.get()
     assert (found.state, found.last_error) == ("DROPPED", "The gate no longer waits.")
+
+
+def test_a_pause_its_end_and_another_try_are_told(plan, driver):
+    world.faults.add(Fault(FaultKind.LAUNCH_FAIL, server=known("db-1").server_id, times=1))
+    execution = drill(plan)
+    steering.pause(execution, reason="Look first", actor=PERSON)
+    subjects()
+    assert not subjects()
+    steering.lift_pause(execution, actor=PERSON)
+    assert subjects() == ["[DRILL] Payments: goes on"]
+    driver.run(execution)
+    subjects()
+    retries.retry(execution, position=1, actor=PERSON)
+    assert subjects() == ["[DRILL] Payments: wave 1 (Databases) is launched again"]
+
+
+def test_who_can_let_a_paused_execution_go_on_is_told(plan):
+    steering.pause(drill(plan), reason="Look first", actor=PERSON)
+    deliveries.send_due()
+    [found] = [message for message in mail.outbox if "paused" in message.subject]
+    assert "Look first" in found.body
+    assert "lifts the pause" in found.body

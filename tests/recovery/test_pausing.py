@@ -10,17 +10,15 @@ from django.utils import timezone
 
 from audit.models import AuditRecord
 from recovery.errors import (
-    ExecutionEnded,
-)
-from recovery.models import Execution, LaunchJob, Wave
-from recovery.services import advance, executions, steering, waves
-from recovery.states import EXECUTION, ExecutionState, ServerState, WaveState
-from recovery.steering_errors import (
     BeingCancelled,
+    ExecutionEnded,
     GateMustBeNamed,
     NothingToPause,
     NotPaused,
 )
+from recovery.models import Execution, LaunchJob, Wave
+from recovery.services import advance, executions, steering, waves
+from recovery.states import EXECUTION, ExecutionState, ServerState, WaveState
 from tests.worlds import (
     PERSON,
     drill,

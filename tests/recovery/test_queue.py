@@ -13,6 +13,7 @@ from protection.services import accounts
 from recovery.models import AccountClaim, Execution, JobWatch, LaunchJob, Wave
 from recovery.services import advance, watch
 from recovery.states import ExecutionState, JobState, Phase, ServerState, WaveState
+from tests.factories.terminations import TerminationJobFactory
 from tests.worlds import (
     EAST,
     NORTH,
@@ -67,6 +68,20 @@ def test_with_20_jobs_running_a_launch_waits_says_why_and_then_goes(plan, driver
     driver.run(execution)
     assert execution.state == ExecutionState.COMPLETED
     assert len(launches()) == 21
+
+
+def test_a_clean_up_that_drs_does_not_list_yet_takes_room_too(plan, driver):
+    account = TargetAccount.objects.get(account_id=NORTH)
+    for number in range(20):
+        TerminationJobFactory.create(
+            account=account, state=JobState.INTENDED, server_ids=[f"s-{number:017x}"], due_at=None
+        )
+    execution = drill(plan)
+    driver.step(execution, forward=timedelta(0))
+    job = LaunchJob.objects.get()
+    assert job.state == JobState.QUEUED
+    assert "20 of 20 concurrent jobs" in job.message
+    assert launches() == []
 
 
 def test_a_quota_that_only_drs_knows_of_makes_it_wait_too(plan, driver):

@@ -190,3 +190,19 @@ def test_a_report_costs_the_same_however_many_servers_there_are():
             report(execution)
         costs.append(len(queries))
     assert costs[0] == costs[1]
+
+
+def test_without_a_critical_server_the_rto_is_neither_kept_nor_missed():
+    execution = rows(rto=timedelta(days=1))
+    WaveServer.objects.update(critical=False)
+    measured = report(execution).measured
+    assert (measured.critical, measured.rto_verdict) == (0, Verdict.UNKNOWN)
+
+
+def test_what_a_deleted_plan_promised_is_unknown_and_not_nothing():
+    execution = rows(rto=timedelta(days=1), rpo=timedelta(minutes=15))
+    assert report(execution).measured.targets_known
+    execution.plan.delete()
+    measured = report(execution).measured
+    assert not measured.targets_known
+    assert (measured.rto_verdict, measured.rpo_verdict) == (Verdict.UNKNOWN, Verdict.UNKNOWN)

@@ -13,23 +13,21 @@ from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.world import world
 from protection.models import GroupHold, ProtectionGroup
 from recovery.errors import (
-    ExecutionEnded,
-    PlanAlreadyRunning,
-    ServersHeld,
-)
-from recovery.models import Execution, LaunchJob, ServerClaim, Wave, WaveServer
-from recovery.services import advance, executions, retries, steering, waves
-from recovery.states import ExecutionState, JobState, ServerState, WaveState
-from recovery.steering_errors import (
     BeingCancelled,
+    ExecutionEnded,
     LaunchedSince,
     LaunchNotSettled,
     NothingToRetry,
     NotRetriable,
     OutcomeUnknown,
+    PlanAlreadyRunning,
+    ServersHeld,
     WaveNotEnded,
     WaveNotFound,
 )
+from recovery.models import Execution, LaunchJob, ServerClaim, Wave, WaveServer
+from recovery.services import advance, executions, retries, steering, waves
+from recovery.states import ExecutionState, JobState, ServerState, WaveState
 from tests.worlds import (
     PERSON,
     drill,

@@ -5,7 +5,7 @@ import pytest
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.world import world
 from recovery.errors import ExecutionNotEnded, TerminationUnderWay
-from recovery.models import Execution, LaunchJob, Termination
+from recovery.models import Execution, LaunchJob, Termination, WaveServer
 from recovery.services import retries, terminations
 from recovery.states import ExecutionState, InstanceOutcome, ServerState
 from tests.clean_ups import asked_for, carried_out, outcomes
@@ -85,3 +85,11 @@ def test_what_an_earlier_attempt_may_have_left_is_cleaned_up_too(failed, driver)
     assert {left.server.name for left in terminations.standing(failed).left} == {"db-1", "db-2"}
     found = carried_out(asked_for(failed))
     assert outcomes(found) == {"db-1": InstanceOutcome.GONE, "db-2": InstanceOutcome.TERMINATED}
+
+
+def test_every_column_of_a_server_is_either_what_it_is_or_set_anew_by_a_retry():
+    """A fact of the last attempt, whichever is added, must not be shown of the next."""
+    what_it_is = {"id", "execution", "wave", "account_id", "region", "server_id", "name", "os"}
+    what_it_is |= {"group_name", "critical"}
+    columns = {field.name for field in WaveServer._meta.concrete_fields}
+    assert columns - what_it_is == retries.ANEW.keys() | {"state", "attempt"}

@@ -194,6 +194,33 @@ def test_what_somebody_terminated_before_us_is_gone(done):
     assert termination.state == TerminationState.COMPLETED
 
 
+def test_what_drs_has_forgotten_and_ec2_keeps_is_not_called_gone(done):
+    """Somebody disconnected and deleted it in DRS, which leaves it running in EC2."""
+    mine = done.servers.get(name="app-0")
+    forgotten = drs_backends[NORTH][EAST].instances.pop(mine.recovery_instance_id)
+    termination = carried_out(asked_for(done))
+    assert sorted(outcomes(termination).values()) == ["LEFT", *["TERMINATED"] * 3]
+    assert termination.state == TerminationState.INCOMPLETE
+    assert "EC2 has it (running)" in termination.instances.get(server=mine).message
+    mine.refresh_from_db()
+    assert mine.instance_gone_at is None
+
+    forgotten.ec2.terminate()
+    again = carried_out(asked_for(done))
+    assert outcomes(again) == {"app-0": InstanceOutcome.GONE}
+
+
+def test_drs_is_not_believed_that_it_terminated_what_ec2_still_runs(done, monkeypatch):
+    def forget(backend, instance):
+        backend.instances.pop(instance.id)
+
+    monkeypatch.setattr("drportal.simulator.instances.remove", forget)
+    monkeypatch.setattr("drportal.simulator.ec2.begin_termination", lambda _: None)
+    termination = carried_out(asked_for(done))
+    assert set(outcomes(termination).values()) == {InstanceOutcome.FAILED}
+    assert "still there" in termination.instances.all()[0].message
+
+
 def test_it_waits_for_a_job_that_somebody_else_started_and_says_so(done):
     mine = done.servers.get(name="app-0").recovery_instance_id
     theirs = drs().terminate_recovery_instances([mine])
@@ -213,7 +240,8 @@ def test_an_instance_that_goes_between_the_look_and_the_question_keeps_none_back
     ask = Drs.terminate_recovery_instances
 
     def too_late(self, instance_ids, *, before):
-        drs_backends[NORTH][EAST].instances.pop(gone, None)
+        if there() & {gone}:
+            drs_backends[NORTH][EAST].instances.pop(gone).ec2.terminate()
         return ask(self, instance_ids, before=before)
 
     monkeypatch.setattr(Drs, "terminate_recovery_instances", too_late)

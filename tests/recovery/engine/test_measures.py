@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recovery.engine.measures import (
-    Landing,
     Spent,
     Stretch,
     Verdict,
@@ -95,7 +94,7 @@ def test_more_work_of_aws_leaves_no_less_of_it(known):
     ],
 )
 def test_all_critical_servers_must_be_back(landings, expected):
-    found = reached([Landing(None if each is None else at(each)) for each in landings])
+    found = reached([None if each is None else at(each) for each in landings])
     assert found == (None if expected is None else at(expected))
 
 
@@ -116,8 +115,15 @@ def test_an_rto_that_was_not_reached_is_never_kept(target, taken, so_far, ended,
         None if taken is None else minutes(taken),
         so_far=minutes(so_far),
         ended=ended,
+        critical=1,
     )
     assert found == expected
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_where_no_server_is_critical_no_rto_is_kept_or_missed(ended):
+    found = rto_verdict(minutes(30), None, so_far=minutes(60), ended=ended, critical=0)
+    assert found == Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def listed(instance="i-1", server=SERVER, job="drsjob-1"):
 
 @pytest.mark.parametrize("wanted", [MEANT, NAMELESS])
 def test_what_still_is_what_the_launch_left_may_be_terminated(wanted):
-    found = compare(wanted, [listed("i-9", OTHER, "drsjob-9"), listed()])
+    found = compare(wanted, [listed("i-9", OTHER, "drsjob-9"), listed()], {})
     assert (found.outcome, found.instance_id) == (None, "i-1")
 
 
@@ -40,15 +40,24 @@ def test_what_still_is_what_the_launch_left_may_be_terminated(wanted):
     ],
 )
 def test_what_differs_is_left_alone_and_said(wanted, there, expected, told):
-    found = compare(wanted, there)
+    found = compare(wanted, there, {})
     assert found.outcome == expected
     assert told in found.message
+
+
+@pytest.mark.parametrize("there", [[], [listed("i-2", job="drsjob-2")]])
+@pytest.mark.parametrize(("state", "told"), [("running", "(running)"), ("", "does not tell")])
+def test_what_drs_has_forgotten_and_ec2_has_is_not_gone(there, state, told):
+    found = compare(MEANT, there, {"i-1": state})
+    assert found.outcome == O.LEFT
+    assert told in found.message
+    assert "terminate it there" in found.message
 
 
 @pytest.mark.parametrize(
     ("status", "there", "expected"),
     [
-        ("TERMINATED", True, O.TERMINATED),
+        ("TERMINATED", True, O.FAILED),
         ("TERMINATED", False, O.TERMINATED),
         ("FAILED", False, O.TERMINATED),
         ("", False, O.TERMINATED),

@@ -1,8 +1,28 @@
-"""What can be refused to people who steer an execution, each with a code that stays for ever."""
+"""What can be refused to people who steer an execution."""
 
 from collections.abc import Iterable
 
 from drportal.errors import DomainError, Kind
+
+
+class ExecutionEnded(DomainError):
+    """The execution has ended; nothing can be steered any more."""
+
+    code = "recovery.execution_ended"
+    kind = Kind.CONFLICT
+
+    def __init__(self, execution: object, state: str) -> None:
+        super().__init__(f"The {execution} has ended ({state.lower()}).", state=state)
+
+
+class GateNotReached(DomainError):
+    """No wave waits at the gate that was to be opened."""
+
+    code = "recovery.no_wave_waiting"
+    kind = Kind.CONFLICT
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} does not wait at a gate.")
 
 
 class BeingCancelled(DomainError):
