@@ -18,6 +18,7 @@ from recovery.admin import terminations, tones
 from recovery.admin.board import board
 from recovery.admin.reports import page
 from recovery.admin.steering import SteeringPages, can_be_paused, can_be_steered, may_steer
+from recovery.engine.wording import counted
 from recovery.models import Execution, Wave
 from recovery.selectors import executions_for, timeline, whole, with_counts
 from recovery.services import executions
@@ -194,7 +195,7 @@ class ExecutionAdmin(SteeringPages):
 def _what_opening_does(wave: Wave) -> str:
     when = "" if wave.execution.pause_requested_at is None else ", once the pause is lifted"
     count = wave.servers.filter(state=ServerState.PENDING).count()
-    return f"{count} servers will be launched{when}."
+    return f"{counted(count, 'server')} will be launched{when}."
 
 
 def server_progress(execution: Any) -> str:

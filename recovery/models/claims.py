@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from drportal.aws.scope import Scope
 from protection.models import TargetAccount
+from recovery.engine.wording import counted
 from recovery.models.executions import Execution, Wave
 from recovery.states import JOB, JobState, Kind
 
@@ -118,7 +119,7 @@ class LaunchJob(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.drs_job_id or f"launch of {len(self.server_ids)} servers"
+        return self.drs_job_id or f"launch of {counted(len(self.server_ids), 'server')}"
 
     @property
     def where(self) -> str:

@@ -3,6 +3,7 @@
 from drportal.actor import PORTAL, Actor
 from drportal.mirror.services import mark
 from drportal.transactions import must_be_in_transaction
+from recovery.engine.wording import counted
 from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
 from recovery.services import notices
 
@@ -38,5 +39,5 @@ def note(
 
 def titled(job: LaunchJob) -> str:
     """What the timeline calls a launch job: what it is, and where."""
-    what = job.drs_job_id or f"Launch of {len(job.server_ids)} servers"
+    what = job.drs_job_id or f"Launch of {counted(len(job.server_ids), 'server')}"
     return f"{what} in {job.where}"

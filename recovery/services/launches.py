@@ -21,6 +21,7 @@ from drportal.mirror.services import mark
 from drportal.observability import checkpoint
 from drportal.state import move, move_all
 from drportal.transactions import reaches_outside
+from recovery.engine.wording import counted
 from recovery.models import JobWatch, LaunchJob
 from recovery.services import refusals
 from recovery.services.events import note, titled
@@ -120,7 +121,7 @@ def adopt(job: LaunchJob, found: aws.Job, *, said: str = "DRS has started it.") 
     watch, _ = JobWatch.objects.get_or_create(account=job.account, region=job.region)
     JobWatch.objects.filter(pk=watch.pk).update(changed_at=now, failures=0)
     sooner(JobWatch.objects.filter(pk=watch.pk), now + seconds(settings.POLL_FASTEST_SECONDS))
-    what = f"{found.job_id} in {job.where} with {len(job.server_ids)} servers. {said}"
+    what = f"{found.job_id} in {job.where} with {counted(len(job.server_ids), 'server')}. {said}"
     note(job.execution, "job.started", what, wave=job.wave)
 
 

@@ -13,6 +13,7 @@ from drportal.state import StaleState, move, move_all
 from protection.models import ProtectionGroup, TargetAccount
 from protection.services import holds
 from recovery.engine import quota, steps
+from recovery.engine.wording import counted
 from recovery.models import AccountClaim, Execution, LaunchJob, ServerClaim, Wave, WaveServer
 from recovery.services.events import note
 from recovery.services.plan_rules import named
@@ -143,7 +144,8 @@ def _(step: steps.LaunchWave, execution: Execution) -> None:
     move(wave, WaveState.LAUNCHING, lifecycle=WAVE, started_at=now, deadline_at=deadline)
     servers = queue_jobs(wave)
     release_groups(execution)
-    note(execution, "wave.started", f"{title(wave)} starts, with {servers} servers.", wave=wave)
+    said = f"{title(wave)} starts, with {counted(servers, 'server')}."
+    note(execution, "wave.started", said, wave=wave)
 
 
 @_step.register

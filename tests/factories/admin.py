@@ -304,6 +304,7 @@ def ended_execution() -> Execution:
         plan=plan_of(name="Ledger, Ireland"),
         kind=Kind.RECOVERY,
         state=ExecutionState.PARTIAL,
+        created_at=now - timedelta(hours=2),
         started_at=now - timedelta(hours=2),
         finished_at=now - timedelta(hours=1),
         due_at=None,
