@@ -41,6 +41,8 @@ _STEER = frozenset(
 _DESTROY = frozenset({"recovery.terminate_recovery_recoveryplan"})
 # To start although a check failed or could not be made: by those who answer for a recovery.
 _OVERRIDE = frozenset({"recovery.override_preflight_recoveryplan"})
+# The second person: those who answer for a recovery, not everybody who may start one.
+_APPROVE = frozenset({"recovery.approve_recoveryplan"})
 _MODIFY = frozenset({"protection.change_protectiongroup", "recovery.change_recoveryplan"})
 _BUILD = _MODIFY | {
     "protection.add_protectiongroup",
@@ -69,7 +71,8 @@ _ADMINISTER = frozenset(
     }
 )
 
-_MANAGE = _VIEW | _STEER | _DESTROY | _OVERRIDE | _BUILD | _REGISTER | _CONFIGURE | _SHARE
+_ANSWER = _DESTROY | _OVERRIDE | _APPROVE
+_MANAGE = _VIEW | _STEER | _ANSWER | _BUILD | _REGISTER | _CONFIGURE | _SHARE
 
 ROLES: dict[str, frozenset[str]] = {
     "DRSOrchestrationAdmin": _MANAGE | _ADMINISTER,

@@ -149,6 +149,7 @@ def _plan(plan: RecoveryPlan, launched: dict[int, list[PlanWaveGroup]]) -> Entry
         "rpo_seconds": _seconds(plan.rpo),
         "notification_addresses": list(plan.notification_addresses),
         "tags": _ordered(plan.tags),
+        "approval_needed": plan.approval_needed,
         "waves": [_wave(wave, launched[wave.pk]) for wave in plan.waves.all()],
     }
 

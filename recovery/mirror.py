@@ -43,6 +43,7 @@ def _recovery_plans(plans: QuerySet[RecoveryPlan]) -> Iterator[Item]:
             "rpoSeconds": seconds(plan.rpo),
             "notificationEmails": list(plan.notification_addresses),
             "tags": plan.tags,
+            "approvalNeeded": plan.approval_needed,
             "waves": [_plan_wave(wave) for wave in plan.waves.all()],
             "createdDate": epoch(plan.created_at),
             "lastModifiedDate": epoch(plan.updated_at),
@@ -152,6 +153,12 @@ def _came_of(execution: Execution) -> Item:
         "pauseRequestedBy": execution.pause_requested_by,
         "pauseReason": execution.pause_reason,
         "pauseLiftedAt": moment(execution.pause_lifted_at),
+        "approvalNeeded": execution.approval_needed,
+        "approvalUntil": moment(execution.approval_until),
+        "approvedAt": moment(execution.approved_at),
+        "approvedBy": execution.approved_by,
+        "approvedById": execution.approved_by_id,
+        "approvalComment": execution.approval_comment,
     }
 
 

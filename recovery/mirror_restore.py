@@ -33,6 +33,7 @@ _PLAN: Final = {
     "rpo": "rpoSeconds",
     "notification_addresses": "notificationEmails",
     "tags": "tags",
+    "approval_needed": "approvalNeeded",
     "created_at": "createdAt",
     "updated_at": "updatedAt",
     "version": "version",
@@ -90,6 +91,12 @@ _EXECUTION: Final = {
     "pause_requested_by": "pauseRequestedBy",
     "pause_reason": "pauseReason",
     "pause_lifted_at": "pauseLiftedAt",
+    "approval_needed": "approvalNeeded",
+    "approval_until": "approvalUntil",
+    "approved_at": "approvedAt",
+    "approved_by": "approvedBy",
+    "approved_by_id": "approvedById",
+    "approval_comment": "approvalComment",
 }
 _WAVE: Final = _ANY_WAVE | {
     "id": "waveId",

@@ -17,6 +17,7 @@ class PlanPermission(StrEnum):
     TERMINATE = "recovery.terminate_recoveryplan"
     TERMINATE_RECOVERY = "recovery.terminate_recovery_recoveryplan"
     OVERRIDE_PREFLIGHT = "recovery.override_preflight_recoveryplan"
+    APPROVE = "recovery.approve_recoveryplan"
 
 
 # Whoever may start a plan or steer it may have looked whether it could be started.

@@ -13,8 +13,11 @@ class Kind(models.TextChoices):
 
 
 class ExecutionState(models.TextChoices):
-    """How an execution stands. PAUSED means that only a person can let it go on."""
+    """How an execution stands. AWAITING means that a second person has yet to approve it; PAUSED,
+    that only a person can let it go on.
+    """
 
+    AWAITING = "AWAITING", "Waiting for approval"
     PENDING = "PENDING", "Pending"
     RUNNING = "RUNNING", "Running"
     PAUSED = "PAUSED", "Paused"
@@ -29,6 +32,7 @@ _EXECUTION_ENDS = {ExecutionState.COMPLETED, ExecutionState.PARTIAL, ExecutionSt
 
 EXECUTION = Lifecycle(
     {
+        ExecutionState.AWAITING: {ExecutionState.RUNNING, ExecutionState.CANCELLING},
         ExecutionState.PENDING: {ExecutionState.RUNNING, ExecutionState.CANCELLING},
         ExecutionState.RUNNING: {
             ExecutionState.PAUSED,

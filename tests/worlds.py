@@ -94,7 +94,7 @@ def group_of(tier: str, *, account: str = NORTH, region: str = EAST) -> Protecti
 
 
 def plan_of(*waves: plans.WaveSpec, name: str = "Plan") -> RecoveryPlan:
-    return plans.create(name=name, waves=waves, actor=PERSON)
+    return plans.create(name=name, waves=waves, approval_needed=False, actor=PERSON)
 
 
 def wave(name: str, *groups_: ProtectionGroup, **more: Any) -> plans.WaveSpec:

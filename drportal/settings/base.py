@@ -227,6 +227,8 @@ POLL_SLOWEST_SECONDS = env.number("POLL_SLOWEST_SECONDS", 15, low=1, high=300)
 # Preflights. A start needs one that is no older than it is worth.
 PREFLIGHT_EVERY_MINUTES = env.whole("PREFLIGHT_EVERY_MINUTES", 30, low=5, high=1440)
 PREFLIGHT_WORTH_MINUTES = env.whole("PREFLIGHT_WORTH_MINUTES", 15, low=1, high=1440)
+# How long an execution waits for a second person's approval before it is cancelled.
+APPROVAL_HOURS = env.whole("APPROVAL_HOURS", 24, low=1, high=168)
 PREFLIGHTS_KEPT_DAYS = env.whole("PREFLIGHTS_KEPT_DAYS", 14, low=1, high=3650)
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", {"DEBUG", "INFO", "WARNING", "ERROR"}, "INFO")

@@ -15,9 +15,10 @@ from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
 from recovery.admin import terminations, tones
+from recovery.admin.approvals import ApprovalPages
 from recovery.admin.board import board
 from recovery.admin.reports import page
-from recovery.admin.steering import SteeringPages, can_be_paused, can_be_steered, may_steer
+from recovery.admin.steering import can_be_paused, can_be_steered, may_steer
 from recovery.engine.wording import counted
 from recovery.models import Execution, Wave
 from recovery.selectors import executions_for, timeline, whole, with_counts
@@ -30,7 +31,7 @@ _MOST_EVENTS = 200
 
 
 @admin.register(Execution, site=site)
-class ExecutionAdmin(SteeringPages):
+class ExecutionAdmin(ApprovalPages):
     """What runs and what ran."""
 
     icon, section, place = "play_circle", "Recovery", 20
@@ -63,6 +64,7 @@ class ExecutionAdmin(SteeringPages):
             self.url("<str:object_id>/terminate/", self.terminate_view, "terminate"),
             self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
             *self.steering_urls(),
+            *self.approval_urls(),
         ]
 
     @admin.display(description="Requested", ordering="created_at")
@@ -129,6 +131,7 @@ class ExecutionAdmin(SteeringPages):
             "cancellable": can_be_steered(execution),
             "pausable": can_be_paused(execution),
             "plan_link": self._plan_link(request, execution),
+            "approval": self.approval_panel(request, execution),
             "termination": terminations.panel(request, execution),
         }
 

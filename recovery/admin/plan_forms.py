@@ -61,6 +61,12 @@ class HeadForm(PortalForm):
         help_text="The plan's own tags: one key=value a line.",
         widget=forms.Textarea(attrs={"rows": 2}),
     )
+    approval_needed = forms.BooleanField(
+        label="A recovery needs the approval of a second person",
+        required=False,
+        initial=True,
+        help_text="Whoever started it can never be that person.",
+    )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def clean_tags(self) -> dict[str, str]:
@@ -81,6 +87,7 @@ class HeadForm(PortalForm):
             "rpo": said["rpo_minutes"] and said["rpo_minutes"] * _MINUTE,
             "notification_addresses": tuple(filter(None, lines)),
             "tags": said["tags"],
+            "approval_needed": said["approval_needed"],
         }
 
 
@@ -356,5 +363,6 @@ def _head(plan: RecoveryPlan | None) -> dict[str, Any]:
         "rpo_minutes": plan.rpo // _MINUTE if plan.rpo else None,
         "notification_addresses": "\n".join(plan.notification_addresses),
         "tags": "\n".join(f"{key}={value}" for key, value in sorted(plan.tags.items())),
+        "approval_needed": plan.approval_needed,
         "version": plan.version,
     }

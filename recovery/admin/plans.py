@@ -67,6 +67,7 @@ class RecoveryPlanAdmin(PreflightPages):
         ("terminate_recoveryplan", "Clean up after drills"),
         ("terminate_recovery_recoveryplan", "Clean up after recoveries"),
         ("override_preflight_recoveryplan", "Start despite a preflight"),
+        ("approve_recoveryplan", "Approve what others start"),
         ("change_recoveryplan", "Edit"),
         ("delete_recoveryplan", "Delete"),
         ("share_recoveryplan", "Share"),
@@ -206,7 +207,9 @@ class RecoveryPlanAdmin(PreflightPages):
                 overriding=overriding,
                 actor=self.actor(request),
             )
-            self.message_user(request, f"The {execution} was started.", messages.SUCCESS)
+            waits = " It waits for somebody else's approval." if execution.approval_needed else ""
+            said = f"The {execution} was {'asked for' if waits else 'started'}.{waits}"
+            self.message_user(request, said, messages.SUCCESS)
             return HttpResponseRedirect(self._executions().link("change", execution))
 
         context = self.preflight_context(plan) | self.override_context(request, plan, chosen)

@@ -7,6 +7,7 @@ from recovery.models.notices import DeliveryState
 from recovery.states import ExecutionState, JobState, Kind, ServerState, WaveState
 
 _EXECUTION = {
+    ExecutionState.AWAITING: Tone.WAIT,
     ExecutionState.PENDING: Tone.PLAIN,
     ExecutionState.RUNNING: Tone.BUSY,
     ExecutionState.PAUSED: Tone.WAIT,

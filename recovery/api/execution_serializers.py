@@ -56,6 +56,11 @@ class ExecutionOut(serializers.ModelSerializer[Execution]):
             "pause_requested_by",
             "pause_reason",
             "pause_lifted_at",
+            "approval_needed",
+            "approval_until",
+            "approved_at",
+            "approved_by",
+            "approval_comment",
             "servers",
             "correlation_id",
         )

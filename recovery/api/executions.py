@@ -13,7 +13,7 @@ from drportal.api.access import Needs
 from drportal.api.pagination import LatestFirst
 from drportal.api.schema import refusal
 from drportal.errors import NotFound
-from recovery.api import steering
+from recovery.api import approvals, steering
 from recovery.api.examples import DRILL, RECOVERY
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
 from recovery.api.filters import ExecutionFilters
@@ -25,7 +25,7 @@ from recovery.permissions import ExecutionPermission, PlanPermission
 from recovery.selectors import executions_for, plans_for, timeline, whole, with_counts
 
 
-class ExecutionViewSet(steering.SteeringActions, ReportActions):
+class ExecutionViewSet(steering.SteeringActions, approvals.ApprovalActions, ReportActions):
     """Executions. They are seen and steered through their plan's permissions."""
 
     needs = {
@@ -36,6 +36,7 @@ class ExecutionViewSet(steering.SteeringActions, ReportActions):
         "events": Needs.to_see(ExecutionPermission.VIEW),
         "report": Needs.to_see(ExecutionPermission.VIEW),
         **steering.NEEDS,
+        **approvals.NEEDS,
     }
     lists = frozenset({"list", "events"})
     serializer_class = ExecutionOut
@@ -61,7 +62,8 @@ class ExecutionViewSet(steering.SteeringActions, ReportActions):
         """Begin to carry out a plan. The answer comes at once; follow it at its Location.
 
         A DRILL and a RECOVERY need different permissions on the plan, and a RECOVERY the plan's
-        name as `confirmation`. One execution of a plan at a time, and a server is in one execution
+        name as `confirmation`; unless its plan says otherwise it is AWAITING until somebody else
+        has approved it. One execution of a plan at a time, and a server is in one execution
         at a time: else 409, which names the execution that is in the way.
         """
         wanted = self.taken(ExecutionIn)

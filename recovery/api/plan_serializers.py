@@ -110,6 +110,11 @@ class PlanIn(StrictSerializer):
         help_text="E-mail addresses, each once. Each gets all notices of the plan.",
     )
     tags = Tags(required=False, help_text="The plan's own tags.")
+    approval_needed = Flag(
+        required=False,
+        help_text="Whether a RECOVERY waits until somebody else than its starter has approved it. "
+        "True if left out.",
+    )
     waves = WaveIn(many=True)
 
 
@@ -176,6 +181,7 @@ def kept(spec: PlanSpec) -> dict[str, Any]:
         "rpo": spec.rpo,
         "notification_addresses": spec.notification_addresses,
         "tags": spec.tags,
+        "approval_needed": spec.approval_needed,
     }
 
 
@@ -261,6 +267,7 @@ class PlanOut(serializers.ModelSerializer[RecoveryPlan]):
             "rpo_seconds",
             "notification_addresses",
             "tags",
+            "approval_needed",
             "version",
             "waves",
             "created_at",

@@ -110,6 +110,7 @@ _PLAN = _object(
     rpo_seconds=_OBJECTIVE,
     notification_addresses={**_TEXTS, "default": []},
     tags={**_TAGS, "default": {}},
+    approval_needed={"type": "boolean", "default": True},
     waves=_list(_WAVE, most=1000),
 )
 _TAG_SYNC = _object(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from recovery.engine import outcome
-from recovery.states import ENDED_WELL, JOB, WAVE, ExecutionState, JobState, WaveState
+from recovery.states import ENDED_WELL, EXECUTION, JOB, WAVE, ExecutionState, JobState, WaveState
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,26 @@ class WaveView:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionView:
-    """An execution, as far as the next steps depend on it."""
+    """An execution, as far as the next steps depend on it. `approval_overdue`: nobody has approved
+    it in time.
+    """
 
     state: str
     cancel_requested: bool
     waves: tuple[WaveView, ...]
     pause_requested: bool = False
+    approved: bool = False
+    approval_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Go from PENDING to RUNNING."""
+    """Go from PENDING, or from AWAITING once it is approved, to RUNNING."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpWaiting:
+    """Ask that an execution which nobody approved in time be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,7 @@ class WithdrawJob:
 
 Step = (
     Begin
+    | GiveUpWaiting
     | StartCancelling
     | Pause
     | GoOn
@@ -167,11 +177,16 @@ Step = (
 )
 
 
+_CANCELLED_FROM = frozenset(EXECUTION.active - {ExecutionState.CANCELLING})
+
+
 def next_steps(execution: ExecutionView) -> list[Step]:
     """Everything that can be done for `execution` now; nothing if it has to wait or has ended."""
     match execution.state, execution.cancel_requested:
-        case (ExecutionState.PENDING | ExecutionState.RUNNING | ExecutionState.PAUSED, True):
+        case (state, True) if state in _CANCELLED_FROM:
             return [StartCancelling()]
+        case (ExecutionState.AWAITING, False):
+            return _while_awaiting(execution)
         case (ExecutionState.PENDING, False):
             return [Begin()]
         case (ExecutionState.PAUSED, False):
@@ -179,6 +194,13 @@ def next_steps(execution: ExecutionView) -> list[Step]:
         case (ExecutionState.RUNNING | ExecutionState.CANCELLING, _):
             return _for_waves(execution) or _for_the_whole(execution)
     return []
+
+
+def _while_awaiting(execution: ExecutionView) -> list[Step]:
+    """Nothing but an approval lets it begin. One that came in time counts, however late we look."""
+    if execution.approved:
+        return [Begin()]
+    return [GiveUpWaiting()] if execution.approval_overdue else []
 
 
 def _while_paused(execution: ExecutionView) -> list[Step]:

@@ -1,5 +1,6 @@
 """What can be refused in recovery, each with a code that stays for ever."""
 
+from recovery.errors.approving import NotAwaitingApproval, OwnExecution
 from recovery.errors.cleaning import (
     ExecutionNotEnded,
     LaunchesStillRun,
@@ -73,6 +74,7 @@ __all__ = [
     "LaunchedSince",
     "LaunchesStillRun",
     "LegacyAddsOnly",
+    "NotAwaitingApproval",
     "NotInTheWave",
     "NotPaused",
     "NotRetriable",
@@ -82,6 +84,7 @@ __all__ = [
     "NothingToTerminate",
     "OutcomeUnknown",
     "OverrideNeedsReason",
+    "OwnExecution",
     "PlanAlreadyRunning",
     "PlanChanged",
     "PlanHasNoServers",

@@ -6,7 +6,7 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from recovery.models.plans import RecoveryPlan
@@ -22,6 +22,7 @@ from recovery.states import (
 
 _ACTIVE = sorted(EXECUTION.active)
 _TERMINAL = sorted(EXECUTION.terminal)
+_NOT_BEGUN = [ExecutionState.AWAITING, ExecutionState.CANCELLING, ExecutionState.CANCELLED]
 
 
 class ExecutionQuerySet(models.QuerySet["Execution"]):
@@ -40,8 +41,9 @@ class Execution(models.Model):
     out. A pause that was lifted leaves `pause_lifted_at` and no request. `requests_made` counts
     what people asked: a step that was decided before the last of it is not carried out. `due_at`
     is when the engine should look at it next, and `leased_until` until when a worker does.
-    `restored_at` is
-    when it was restored from the mirror while it was under way: DRS may know more of it than we.
+    `restored_at` is when it was restored from the mirror while it was under way: DRS may know more
+    of it than we. With `approval_needed` it begins only once somebody else than who requested it
+    has approved it, until `approval_until`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -67,6 +69,12 @@ class Execution(models.Model):
     pause_requested_by = models.CharField(max_length=254, blank=True, default="")
     pause_reason = models.CharField(max_length=1000, blank=True, default="")
     pause_lifted_at = models.DateTimeField(null=True, editable=False)
+    approval_needed = models.BooleanField(default=False, editable=False)
+    approval_until = models.DateTimeField(null=True, editable=False)
+    approved_at = models.DateTimeField(null=True, editable=False)
+    approved_by = models.CharField(max_length=254, blank=True, default="")
+    approved_by_id = models.BigIntegerField(null=True, editable=False)
+    approval_comment = models.CharField(max_length=1000, blank=True, default="")
     requests_made = models.PositiveIntegerField(default=0, editable=False)
     message = models.CharField(max_length=2000, blank=True, default="", editable=False)
     correlation_id = models.CharField(max_length=64, blank=True, default="")
@@ -89,6 +97,22 @@ class Execution(models.Model):
                 condition=Q(state__in=_ACTIVE, finished_at=None)
                 | Q(state__in=_TERMINAL, finished_at__isnull=False),
                 name="recovery_execution_finished_when_terminal",
+            ),
+            models.CheckConstraint(
+                condition=Q(approval_needed=False)
+                | Q(approved_at__isnull=False)
+                | Q(state__in=_NOT_BEGUN),
+                name="recovery_nothing_begins_without_its_approval",
+            ),
+            models.CheckConstraint(
+                condition=Q(approved_at=None)
+                | ~Q(approved_by=F("requested_by"))
+                & (
+                    Q(approved_by_id=None)
+                    | Q(requested_by_id=None)
+                    | ~Q(approved_by_id=F("requested_by_id"))
+                ),
+                name="recovery_nobody_approves_their_own_execution",
             ),
         )
         indexes = (

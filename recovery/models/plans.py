@@ -13,7 +13,10 @@ from protection.models import ProtectionGroup
 
 
 class RecoveryPlan(models.Model):
-    """A graph of waves over protection groups. Every change makes a new, immutable version."""
+    """A graph of waves over protection groups. Every change makes a new, immutable version.
+
+    `approval_needed` says that a recovery waits until a second person has approved it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64)
@@ -23,6 +26,7 @@ class RecoveryPlan(models.Model):
     rpo = models.DurationField("recovery point objective", null=True)
     notification_addresses = ArrayField(models.EmailField(), default=list, blank=True)
     tags = models.JSONField(default=dict, blank=True)
+    approval_needed = models.BooleanField("recoveries need approval", default=True)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -40,6 +44,7 @@ class RecoveryPlan(models.Model):
                 "Can terminate what recoveries of recovery plan launched",
             ),
             ("override_preflight_recoveryplan", "Can start recovery plan despite its preflight"),
+            ("approve_recoveryplan", "Can approve what others start of recovery plan"),
         )
         constraints = (
             models.UniqueConstraint(Lower("name"), name="recovery_plan_name_is_unique"),

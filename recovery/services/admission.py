@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from audit.services import record
 from drportal.actor import Actor
-from drportal.errors import DomainError
+from drportal.errors import DomainError, NotFound
 from recovery.engine import preflight as engine
 from recovery.errors import (
     OverrideNeedsReason,
@@ -62,12 +62,51 @@ def refusal(plan: RecoveryPlan, servers: Iterable[tuple[int, str, str, str]]) ->
     return _looked_at(plan, servers)[1]
 
 
-def note_override(execution: Execution, admission: Admission, *, reason: str, actor: Actor) -> None:
+def admit_again(execution: Execution, *, overriding: bool, reason: str) -> Admission:
+    """Let an execution through that has waited for an approval since it was admitted, or raise.
+
+    It is a snapshot, so what counts is that a young preflight looked at just its servers,
+    whichever version its plan has by now. Raises what `admit` raises.
+    """
+    plan = execution.plan
+    if plan is None:
+        raise NotFound("Its plan is gone.")
+    found = preflights.last_done(plan)
+    refusal = _unfit(plan, found, _digest_of(execution)) or _blocked(plan, found)
+    if refusal is not None and not overriding:
+        raise refusal
+    if refusal is not None and not reason.strip():
+        raise OverrideNeedsReason
+    return Admission(found, (refusal.detail,) if refusal else ())
+
+
+def refusal_again(execution: Execution) -> DomainError | None:
+    """What `admit_again` would raise now without overriding; None if it would let it through."""
+    try:
+        admit_again(execution, overriding=False, reason="")
+    except DomainError as error:
+        return error
+    return None
+
+
+def _digest_of(execution: Execution) -> str:
+    columns = ("wave__position", "account_id", "region", "server_id")
+    return engine.digest_of(execution.servers.order_by().values_list(*columns))
+
+
+def note_override(
+    execution: Execution,
+    admission: Admission,
+    *,
+    reason: str,
+    actor: Actor,
+    what: str = "Started",
+) -> None:
     """Write down what was overridden, by whom and why, in the start's own transaction."""
     if not admission.against:
         return
     told = " ".join(admission.against)
-    said = f"Started by {actor.name} although it would have been refused: {reason} - {told}"
+    said = f"{what} by {actor.name} although it would have been refused: {reason} - {told}"
     note(execution, "preflight.overridden", said, actor=actor)
     record(
         "recovery.preflight.overridden",
@@ -88,14 +127,24 @@ def _looked_at(
 
 
 def _needed(plan: RecoveryPlan, found: Preflight | None, digest: str) -> DomainError | None:
+    if found is not None and _is_young(found) and found.plan_version != plan.version:
+        return PreflightNeeded(plan, f"The last one was of version {found.plan_version}.")
+    return _unfit(plan, found, digest)
+
+
+def _is_young(found: Preflight) -> bool:
+    age = timezone.now() - (found.started_at or found.created_at)
+    return age <= timedelta(minutes=settings.PREFLIGHT_WORTH_MINUTES)
+
+
+def _unfit(plan: RecoveryPlan, found: Preflight | None, digest: str) -> DomainError | None:
+    """That nobody has looked at just these servers lately, whatever the plan's version was."""
     if found is None:
         return PreflightNeeded(plan, "Nobody has looked yet whether it can be started.")
-    age = timezone.now() - (found.started_at or found.created_at)
-    if age > timedelta(minutes=settings.PREFLIGHT_WORTH_MINUTES):
+    if not _is_young(found):
+        age = timezone.now() - (found.started_at or found.created_at)
         minutes = int(age.total_seconds() // 60)
         return PreflightNeeded(plan, f"The last one looked {minutes} minutes ago.")
-    if found.plan_version != plan.version:
-        return PreflightNeeded(plan, f"The last one was of version {found.plan_version}.")
     if found.digest != digest:
         return PreflightNeeded(plan, "Its groups hold other servers than the last one looked at.")
     return None

@@ -27,7 +27,7 @@ from recovery.engine.steps import (
 from recovery.models import Execution, LaunchJob
 from recovery.services import launches, leases, waves
 from recovery.services.carrying import at_once, carry, say, tolerating_races
-from recovery.states import EXECUTION, JobState, WaveState
+from recovery.states import EXECUTION, ExecutionState, JobState, WaveState
 
 # More rounds than any execution needs at one go; what is left is done at the next call.
 _MOST_ROUNDS = 50
@@ -67,6 +67,8 @@ def _view(execution: Execution, now: datetime) -> ExecutionView:
         state=execution.state,
         cancel_requested=execution.cancel_requested_at is not None,
         pause_requested=execution.pause_requested_at is not None,
+        approved=execution.approved_at is not None,
+        approval_overdue=execution.approval_until is not None and execution.approval_until <= now,
         waves=tuple(
             WaveView(
                 position=wave.position,
@@ -99,6 +101,8 @@ def _job_view(job: LaunchJob, now: datetime) -> JobView:
 
 def _due(execution: Execution, now: datetime) -> datetime | None:
     """When there may be something to do again, if nobody calls before."""
+    if execution.state == ExecutionState.AWAITING:
+        return execution.approval_until
     times = []
     for wave in execution.waves.all():
         if wave.state in {WaveState.PENDING, WaveState.WAITING}:

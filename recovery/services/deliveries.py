@@ -28,8 +28,8 @@ from drportal.transactions import reaches_outside
 from recovery.models import Delivery, Notice, NoticeChannel, NoticePreference
 from recovery.models.notices import DELIVERY, DeliveryState, Medium
 from recovery.selectors import executions_for, plans_for
-from recovery.services import notice_words
-from recovery.services.notices import WAITING
+from recovery.services import approval_terms, notice_words
+from recovery.services.notices import APPROVAL, WAITING
 from recovery.states import EXECUTION, WaveState
 
 logger = logging.getLogger(__name__)
@@ -123,11 +123,19 @@ def _recipients(notice: Notice) -> Iterator[Delivery]:
             yield _mail(notice, address)
         if _escalated(notice) and _is_address(plan.owner):
             yield _mail(notice, plan.owner.strip())
+    for person in _asked(notice):
+        yield _mail(notice, person.email, person=person)
     told = Q(plan=None) | Q(plan=plan) if plan is not None else Q(plan=None)
     for channel in NoticeChannel.objects.filter(
         told, active=True, kinds__contains=[notice.kind]
     ).order_by("name", "id"):
         yield to_channel(notice, channel)
+
+
+def _asked(notice: Notice) -> Iterator[User]:
+    """The people whom a notice asks to decide something, whether or not they want notices."""
+    if notice.kind == APPROVAL and notice.execution is not None:
+        yield from approval_terms.approvers(notice.execution).exclude(email="")
 
 
 def to_channel(notice: Notice, channel: NoticeChannel) -> Delivery:
@@ -237,8 +245,11 @@ def _send(delivery: Delivery, message: Message) -> None:
 def _not_wanted(delivery: Delivery) -> str:
     """Why a delivery is no longer to be sent, if so."""
     notice, person = delivery.notice, delivery.person
+    execution = notice.execution
     if notice.kind == WAITING and not _still_waits(notice):
         return "The gate no longer waits."
+    if notice.kind == APPROVAL and not (execution and approval_terms.awaits(execution)):
+        return "It no longer waits for an approval."
     if person is not None and not (person.is_active and _may_see(person, notice)):
         return "This person may no longer see the plan."
     if delivery.medium != Medium.MAIL and delivery.channel is None:

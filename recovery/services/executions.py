@@ -42,6 +42,7 @@ from recovery.models import (
 )
 from recovery.selectors import place_of_server, servers_by_group, with_waves
 from recovery.services import admission as admissions
+from recovery.services import approval_terms
 from recovery.services.events import note
 from recovery.services.notices import telling_refusals
 from recovery.services.plan_rules import launched_of
@@ -65,6 +66,7 @@ def start(
     reason: str = "",
     confirmation: str = "",
     overriding: bool = False,
+    approval_needed: bool | None = None,
     actor: Actor,
 ) -> Execution:
     """Begin to carry out `plan`, as it is now, and hold its servers for it.
@@ -73,13 +75,15 @@ def start(
     ServersNotReady, ServerTwice, PlanHasNoServers, ChosenServersGone, what `admission.admit`
     raises and, for a recovery whose `confirmation` is not the plan's name, ConfirmationNeeded;
     then nothing is written. With `overriding`, what a preflight says and servers that are not
-    ready do not keep it from starting, if a reason is given. Workers do the rest.
+    ready do not keep it from starting, if a reason is given. With `approval_needed` it waits for a
+    second person; None asks the plan, which says so of recoveries only. Workers do the rest.
     """
     if kind == Kind.RECOVERY and confirmation.strip() != plan.name:
         raise ConfirmationNeeded(plan)
     with transaction.atomic():
         plan = RecoveryPlan.objects.select_for_update().get(pk=plan.pk)
-        execution = _create(plan, kind=kind, reason=reason, actor=actor)
+        waits = approval_terms.terms(plan, kind=kind, needed=approval_needed)
+        execution = _create(plan, kind=kind, reason=reason, actor=actor, **waits)
         _hold_groups(execution, plan)
         resolved = _resolve(plan)
         _must_be_once(resolved)
@@ -97,6 +101,7 @@ def start(
         )
         what = f"{execution.get_kind_display()} requested by {actor.name}."
         note(execution, "execution.requested", what, actor=actor)
+        approval_terms.tell(execution)
         admissions.note_override(execution, admission, reason=reason, actor=actor)
         record(
             "recovery.execution.started",
@@ -188,7 +193,9 @@ def resume(
     return execution
 
 
-def _create(plan: RecoveryPlan, *, kind: Kind, reason: str, actor: Actor) -> Execution:
+def _create(
+    plan: RecoveryPlan, *, kind: Kind, reason: str, actor: Actor, **waits: Any
+) -> Execution:
     try:
         with transaction.atomic():
             return Execution.objects.create(
@@ -200,6 +207,7 @@ def _create(plan: RecoveryPlan, *, kind: Kind, reason: str, actor: Actor) -> Exe
                 requested_by_id=actor.user_id,
                 requested_by=actor.name,
                 correlation_id=correlation_id(),
+                **waits,
             )
     except IntegrityError as error:
         if "recovery_one_active_execution_per_plan" not in str(error):

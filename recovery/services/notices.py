@@ -54,10 +54,26 @@ WAITING: Final = "WAITING"
 REFUSED: Final = "REFUSED"
 PREFLIGHT_BAD: Final = "PREFLIGHT_BAD"
 TEST: Final = "TEST"
+APPROVAL: Final = "APPROVAL"
 
 # Another event is another line here. What has no timeline is told by `of_plan`.
 KINDS: Final[Mapping[str, Sort]] = {
     "REQUESTED": Sort("An execution was asked for", "requested", ("execution.requested",)),
+    APPROVAL: Sort(
+        "An execution waits for a second person's approval, with reminders",
+        "waits for approval",
+        ("execution.approval_needed",),
+        urgency=Urgency.WARNING,
+        asks="Nothing is launched until somebody who may approve executions of this plan, and did "
+        "not start it, has approved it. Whoever may approve it may also reject it.",
+    ),
+    "APPROVED": Sort("An execution was approved", "approved", ("execution.approved",)),
+    "REJECTED": Sort(
+        "An execution was rejected, or nobody approved it in time",
+        "not approved",
+        ("execution.rejected", "execution.approval_expired"),
+        urgency=Urgency.WARNING,
+    ),
     "STARTED": Sort("An execution began", "started", ("execution.running",), once=True),
     "WAVE_DONE": Sort(
         "A wave completed",

@@ -17,6 +17,7 @@ _HEAD: Mapping[str, Any] = {
     "rpo_seconds": None,
     "notification_addresses": [],
     "tags": {},
+    "approval_needed": True,
 }
 _WAVE: Mapping[str, Any] = {
     "position": 0,

@@ -19,6 +19,7 @@ def document(plan: RecoveryPlan) -> dict[str, Any]:
         "rpo_seconds": _seconds(plan.rpo),
         "notification_addresses": list(plan.notification_addresses),
         "tags": dict(plan.tags),
+        "approval_needed": plan.approval_needed,
         "waves": [_wave(wave) for wave in _waves(plan)],
     }
 
@@ -38,6 +39,7 @@ def spec_in(said: dict[str, Any]) -> PlanSpec:
         rpo=_span(said.get("rpo_seconds")),
         notification_addresses=tuple(said.get("notification_addresses", ())),
         tags=dict(said.get("tags", {})),
+        approval_needed=said.get("approval_needed", True),
         waves=tuple(_wave_in(wave) for wave in said["waves"]),
     )
 

@@ -74,6 +74,7 @@ class PlanSpec:
     rpo: timedelta | None = None
     notification_addresses: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    approval_needed: bool = True
 
 
 def must_be_valid(said: PlanSpec) -> None:

@@ -54,6 +54,7 @@ def create(
     rpo: timedelta | None = None,
     notification_addresses: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
+    approval_needed: bool = True,
     actor: Actor,
 ) -> RecoveryPlan:
     """Make a plan. Raises InvalidInput (a cycle, an unknown group, a server that is not in its
@@ -68,6 +69,7 @@ def create(
         rpo=rpo,
         notification_addresses=tuple(notification_addresses),
         tags=dict(tags or {}),
+        approval_needed=approval_needed,
     )
     return _save(RecoveryPlan(), said, actor=actor, what="created")
 
@@ -83,6 +85,7 @@ def edit(
     rpo: timedelta | None = None,
     notification_addresses: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
+    approval_needed: bool = True,
     version: int | None = None,
     actor: Actor,
 ) -> RecoveryPlan:
@@ -101,6 +104,7 @@ def edit(
         rpo=rpo,
         notification_addresses=tuple(notification_addresses),
         tags=dict(tags or {}),
+        approval_needed=approval_needed,
     )
     with transaction.atomic():
         return _save(_next(plan, version), said, actor=actor, what="edited")
@@ -193,6 +197,7 @@ def _set(plan: RecoveryPlan, said: PlanSpec) -> None:
     plan.rto, plan.rpo = said.rto, said.rpo
     plan.notification_addresses = list(said.notification_addresses)
     plan.tags = dict(said.tags)
+    plan.approval_needed = said.approval_needed
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

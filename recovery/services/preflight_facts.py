@@ -19,7 +19,7 @@ from recovery.models import Execution, PlanWave, PlanWaveGroup, RecoveryPlan
 from recovery.selectors import holders, place_of_server, servers_by_group, with_waves
 from recovery.services.plan_rules import launched_of, named
 from recovery.services.preflight_asking import Wanted, ask_places
-from recovery.states import CheckOutcome
+from recovery.states import CheckOutcome, ExecutionState
 
 # Where IAM does not answer, a validation counts for so long.
 _VALIDATION_WORTH: Final = timedelta(hours=24)
@@ -151,7 +151,7 @@ def _server(
         reason=verdict.reason,
         lag=server.lag,
         listed_at=where.listed_at if where else None,
-        held_by=_holder(holder, wave) if holder else "",
+        held_by=_holder(holder, wave) if holder and not _is_for(holder, wave) else "",
         settings=str(own.status if own else LaunchStatus.UNKNOWN),
         settings_message=_why(own),
     )
@@ -160,6 +160,11 @@ def _server(
 def _why(own: _Settings | None) -> str:
     """Why settings could not be applied, if that is so."""
     return own.message if own is not None and own.status == LaunchStatus.FAILED else ""
+
+
+def _is_for(holder: Execution, wave: PlanWave) -> bool:
+    """Whether the preflight is for the approval of just the execution that holds the server."""
+    return holder.plan_id == wave.plan_id and holder.state == ExecutionState.AWAITING
 
 
 def _holder(holder: Execution, wave: PlanWave) -> str:

@@ -5,12 +5,20 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from recovery.models import Notice, Wave
-from recovery.services.notices import WAITING
-from recovery.states import EXECUTION, WaveState
+from recovery.models import Execution, Notice, Wave
+from recovery.services.notices import APPROVAL, WAITING
+from recovery.states import EXECUTION, ExecutionState, WaveState
 
 
 def remind() -> None:
+    """Write the reminders that are due, of gates that wait and of executions that nobody has
+    approved.
+    """
+    _of_gates()
+    _of_approvals()
+
+
+def _of_gates() -> None:
     """Write the reminder that is due for each gate that waits. Of those that were missed while no
     worker ran, only the latest is written. Two queries, and a write.
     """
@@ -45,3 +53,35 @@ def remind() -> None:
             )
         )
     Notice.objects.bulk_create(reminders, ignore_conflicts=True)
+
+
+def _of_approvals() -> None:
+    """The same for executions that wait for an approval. One query, and a write."""
+    now = timezone.now()
+    every = timedelta(minutes=settings.NOTICE_REMINDER_MINUTES)
+    waiting = Execution.objects.filter(
+        state=ExecutionState.AWAITING,
+        approved_at=None,
+        cancel_requested_at=None,
+        approval_until__gt=now,
+        created_at__lte=now - every,
+    )
+    Notice.objects.bulk_create(
+        (_of_approval(execution, (now - execution.created_at) // every) for execution in waiting),
+        ignore_conflicts=True,
+    )
+
+
+def _of_approval(execution: Execution, number: int) -> Notice:
+    until = f"{execution.approval_until:%Y-%m-%d %H:%M} UTC"
+    return Notice(
+        key=f"approval:{execution.pk}:{number}",
+        kind=APPROVAL,
+        plan_id=execution.plan_id,
+        plan_name=execution.plan_name,
+        about=execution.kind,
+        execution=execution,
+        number=number,
+        message=f"Nobody has approved it yet. It is cancelled if nobody does until {until}",
+        outcome=execution.state,
+    )

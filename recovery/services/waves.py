@@ -73,6 +73,20 @@ def _(_step: steps.Begin, execution: Execution) -> None:
 
 
 @_step.register
+def _(_step: steps.GiveUpWaiting, execution: Execution) -> None:
+    reason = f"Nobody approved it by {execution.approval_until:%Y-%m-%d %H:%M} UTC."
+    waiting = Execution.objects.filter(pk=execution.pk, approved_at=None, cancel_requested_at=None)
+    if not waiting.update(
+        cancel_requested_at=timezone.now(), cancel_requested_by=PORTAL.name, cancel_reason=reason
+    ):
+        raise StaleState(f"Somebody has decided about the {execution} meanwhile.")
+    note(execution, "execution.approval_expired", f"{reason} It is cancelled.")
+    record_failure(
+        "recovery.approval.expired", actor=PORTAL, subject=execution, until=execution.approval_until
+    )
+
+
+@_step.register
 def _(_step: steps.StartCancelling, execution: Execution) -> None:
     move(execution, ExecutionState.CANCELLING, lifecycle=EXECUTION)
     note(execution, "execution.cancelling", "Nothing more is launched; DRS jobs are watched.")

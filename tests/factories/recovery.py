@@ -48,6 +48,7 @@ class RecoveryPlanFactory(DjangoModelFactory[RecoveryPlan]):
         model = RecoveryPlan
 
     name = Sequence(lambda n: f"plan {n:03}")
+    approval_needed = False
 
 
 class PlanWaveFactory(DjangoModelFactory[PlanWave]):

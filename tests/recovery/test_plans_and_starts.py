@@ -48,7 +48,7 @@ def spec(*groups, name="Wave", **more):
 
 
 def plan_of(*waves, name="Plan") -> RecoveryPlan:
-    return plans.create(name=name, waves=waves, actor=PERSON)
+    return plans.create(name=name, waves=waves, approval_needed=False, actor=PERSON)
 
 
 def start(plan, kind=Kind.DRILL, **more) -> Execution:

@@ -11,7 +11,7 @@ from drportal.errors import DomainError, Forbidden
 from recovery.models import Execution
 from recovery.permissions import PlanPermission
 from recovery.selectors import executions_for
-from recovery.services import executions, retries, steering, terminations
+from recovery.services import approvals, executions, retries, steering, terminations
 from recovery.states import InstanceOutcome
 
 _WHAT = (
@@ -21,9 +21,17 @@ _WHAT = (
     "retry",
     "skip",
     "extend",
+    "approve",
+    "reject",
     "terminate",
     "terminations",
 )
+# What takes another permission than to steer.
+_OTHERS = {
+    "approve": (PlanPermission.APPROVE, "approve"),
+    "reject": (PlanPermission.APPROVE, "reject"),
+    "override": (PlanPermission.OVERRIDE_PREFLIGHT, "override the preflight of"),
+}
 
 
 class Command(BaseCommand):
@@ -34,6 +42,7 @@ class Command(BaseCommand):
         "retry: launch the failed servers of --wave again, or of them each --server. "
         "skip: leave --wave out, or of it each --server, before it launches. "
         "extend: give --wave, which launches, --minutes more. "
+        "approve, reject: decide about what somebody else started, by --reason. "
         "terminate: terminate what it launched; after a recovery --confirm takes the plan's name. "
         "terminations: what became of each instance. "
         "Whoever --as names needs the permission on the plan, and is in the record."
@@ -47,6 +56,11 @@ class Command(BaseCommand):
         parser.add_argument("--wave", type=int, help="the wave's position, from 1")
         parser.add_argument("--minutes", type=_minutes, help=f"1 to {steering.MOST_MINUTES}")
         parser.add_argument("--confirm", default="", help="the plan's name, after a recovery")
+        parser.add_argument(
+            "--override-preflight",
+            action="store_true",
+            help="approve although its preflight is old or says no",
+        )
         parser.add_argument("--server", action="append", default=[], help="an id at DRS")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -57,6 +71,8 @@ class Command(BaseCommand):
         execution = _found(user, options["id"])
         try:
             _must_be_allowed(user, options["what"], execution)
+            if options["override_preflight"]:
+                _must_be_allowed(user, "override", execution)
             getattr(self, f"_{options['what']}")(execution, options, actor)
         except DomainError as error:
             event = f"command.executions.{options['what']}"
@@ -105,6 +121,14 @@ class Command(BaseCommand):
             actor=actor,
         )
 
+    def _approve(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        overriding = options["override_preflight"]
+        said = options["reason"]
+        approvals.approve(execution, comment=said, overriding=overriding, actor=actor)
+
+    def _reject(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        approvals.reject(execution, reason=options["reason"], actor=actor)
+
     def _terminate(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
         termination = terminations.request(
             execution, reason=options["reason"], confirmation=options["confirm"], actor=actor
@@ -125,11 +149,10 @@ def _must_be_allowed(user: User, what: str, execution: Execution) -> None:
     """Whoever may see an execution may see its clean-ups; the rest takes a permission."""
     if what == "terminations":
         return
-    wanted = PlanPermission.STEER
+    wanted, doing = _OTHERS.get(what, (PlanPermission.STEER, "steer"))
     if what == "terminate":
-        wanted = terminations.permission_for(execution)
+        wanted, doing = terminations.permission_for(execution), "clean up after"
     if not allowed(user, wanted, execution.plan):
-        doing = "clean up after" if what == "terminate" else "steer"
         raise Forbidden(
             f"{user.get_username()} may not {doing} the {execution}.", permission=str(wanted)
         )

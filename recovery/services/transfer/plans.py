@@ -38,6 +38,7 @@ def _said(part: Part) -> dict[str, Any]:
         "rpo": _span(entry["rpo_seconds"]),
         "notification_addresses": entry["notification_addresses"],
         "tags": entry["tags"],
+        "approval_needed": entry["approval_needed"],
         "waves": [_wave(wave, known) for wave in entry["waves"]],
     }
 

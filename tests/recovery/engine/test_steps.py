@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -300,3 +301,15 @@ def test_nothing_that_was_launched_is_no_success_although_some_was_left_out():
     left_out = wave(1, WaveState.LEFT_OUT, servers=(ServerState.LEFT_OUT,))
     failed = wave(2, WaveState.FAILED, servers=(ServerState.FAILED, ServerState.LEFT_OUT))
     assert next_steps(running(left_out, failed)) == [steps.Finish(ExecutionState.FAILED)]
+
+
+@pytest.mark.parametrize("pause", [False, True])
+@pytest.mark.parametrize("overdue", [False, True])
+def test_what_awaits_an_approval_begins_with_it_only(pause, overdue):
+    def found(**more):
+        waiting = running(wave(), pause=pause, state=ExecutionState.AWAITING)
+        return next_steps(replace(waiting, approval_overdue=overdue, **more))
+
+    assert found() == ([steps.GiveUpWaiting()] if overdue else [])
+    assert found(approved=True) == [steps.Begin()]
+    assert found(approved=True, cancel_requested=True) == [steps.StartCancelling()]
