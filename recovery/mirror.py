@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from drportal.aws.dynamodb import Index, Item
 from drportal.mirror.attributes import epoch, moment, seconds
 from drportal.mirror.projections import Projection, Style
-from recovery import mirror_restore
+from recovery import mirror_drills, mirror_restore
 from recovery.models import (
     Execution,
     LaunchJob,
@@ -383,4 +383,5 @@ PROJECTIONS = (
         restore=mirror_restore.termination_jobs,
         indexes=(Index("TerminationIndex", "terminationId"),),
     ),
+    *mirror_drills.PROJECTIONS,
 )

@@ -19,4 +19,10 @@ SCHEDULES = (
         queue="sync",
         expires=43_200,
     ),
+    Schedule(
+        "Drills by schedule", task="recovery.start_due_drills", every=20, queue="engine", expires=15
+    ),
+    Schedule(
+        "Clean-ups of drills", task="recovery.clean_up_drills", every=60, queue="engine", expires=50
+    ),
 )

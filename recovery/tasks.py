@@ -8,7 +8,7 @@ from django.utils import timezone
 from drportal import heartbeats
 from drportal.jobs import Job, hint
 from recovery.services import advance as engine
-from recovery.services import deliveries, preflights, reminders
+from recovery.services import clean_ups, deliveries, drill_occurrences, preflights, reminders
 from recovery.services import termination_runs as cleaning
 from recovery.services import watch as watching
 
@@ -78,3 +78,30 @@ def ask_for_preflights(**_: object) -> None:
 def forget_preflights(**_: object) -> None:
     """Let go of preflights that are older than they are kept."""
     preflights.forget_old()
+
+
+@shared_task(base=Job, name="recovery.start_due_drills")
+def start_due_drills(**_: object) -> None:
+    """Announce drills by schedule, and ask for a look at each that is near or due."""
+    drill_occurrences.announce()
+    for pk in drill_occurrences.due():
+        hint("recovery.start_scheduled_drill", occurrence_id=str(pk))
+
+
+@shared_task(base=Job, name="recovery.start_scheduled_drill")
+def start_scheduled_drill(*, occurrence_id: str, **_: object) -> None:
+    """Start one drill by schedule, if it is time and nothing is in the way."""
+    drill_occurrences.carry_out(UUID(occurrence_id))
+
+
+@shared_task(base=Job, name="recovery.clean_up_drills")
+def clean_up_drills(**_: object) -> None:
+    """Ask for a look at each clean-up of a drill that is near or due."""
+    for pk in clean_ups.near():
+        hint("recovery.clean_up_drill", clean_up_id=str(pk))
+
+
+@shared_task(base=Job, name="recovery.clean_up_drill")
+def clean_up_drill(*, clean_up_id: str, **_: object) -> None:
+    """Warn of one clean-up of a drill, or ask for it, if it is time."""
+    clean_ups.carry_out(UUID(clean_up_id))

@@ -231,6 +231,15 @@ PREFLIGHT_WORTH_MINUTES = env.whole("PREFLIGHT_WORTH_MINUTES", 15, low=1, high=1
 APPROVAL_HOURS = env.whole("APPROVAL_HOURS", 24, low=1, high=168)
 PREFLIGHTS_KEPT_DAYS = env.whole("PREFLIGHTS_KEPT_DAYS", 14, low=1, high=3650)
 
+# Drills by schedule: how long before its time one is announced, and whoever must approve it asked;
+# and how long after it what keeps it from starting is looked at again.
+DRILL_ANNOUNCED_HOURS = env.whole("DRILL_ANNOUNCED_HOURS", 24, low=1, high=720)
+DRILL_START_WINDOW_MINUTES = env.whole("DRILL_START_WINDOW_MINUTES", 60, low=5, high=1440)
+# How often is told again of a plan whose drill is overdue.
+DRILL_OVERDUE_REMINDER_DAYS = env.whole("DRILL_OVERDUE_REMINDER_DAYS", 7, low=1, high=365)
+# How long before a drill is cleaned up by itself people are told, so that they can veto it.
+CLEAN_UP_WARNING_MINUTES = env.whole("CLEAN_UP_WARNING_MINUTES", 60, low=1, high=10_080)
+
 LOG_LEVEL = env.one_of("LOG_LEVEL", {"DEBUG", "INFO", "WARNING", "ERROR"}, "INFO")
 LOG_FORMAT = env.one_of("LOG_FORMAT", {"json", "text"}, "json")
 LOGGING: dict[str, Any] = {

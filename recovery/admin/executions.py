@@ -14,9 +14,10 @@ from drportal.adminkit import confirm
 from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
-from recovery.admin import terminations, tones
+from recovery.admin import clean_ups, terminations, tones
 from recovery.admin.approvals import ApprovalPages
 from recovery.admin.board import board
+from recovery.admin.clean_ups import CleanUpPages
 from recovery.admin.reports import page
 from recovery.admin.steering import can_be_paused, can_be_steered, may_steer
 from recovery.engine.wording import counted
@@ -31,7 +32,7 @@ _MOST_EVENTS = 200
 
 
 @admin.register(Execution, site=site)
-class ExecutionAdmin(ApprovalPages):
+class ExecutionAdmin(ApprovalPages, CleanUpPages):
     """What runs and what ran."""
 
     icon, section, place = "play_circle", "Recovery", 20
@@ -65,6 +66,7 @@ class ExecutionAdmin(ApprovalPages):
             self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
             *self.steering_urls(),
             *self.approval_urls(),
+            *self.clean_up_urls(),
         ]
 
     @admin.display(description="Requested", ordering="created_at")
@@ -133,6 +135,7 @@ class ExecutionAdmin(ApprovalPages):
             "plan_link": self._plan_link(request, execution),
             "approval": self.approval_panel(request, execution),
             "termination": terminations.panel(request, execution),
+            "clean_up": clean_ups.panel(request, execution),
         }
 
     def _plan_link(self, request: HttpRequest, execution: Execution) -> str:

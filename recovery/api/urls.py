@@ -3,6 +3,8 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from recovery.api.clean_ups import CleanUpViewSet
+from recovery.api.drill_schedules import DrillOccurrenceViewSet, DrillScheduleViewSet
 from recovery.api.executions import ExecutionViewSet
 from recovery.api.notices import DeliveryViewSet
 from recovery.api.plans import PlanViewSet
@@ -15,6 +17,9 @@ router.register("recovery-plans", PlanViewSet, basename="recovery-plan")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("notifications/deliveries", DeliveryViewSet, basename="delivery")
 router.register("executions", TerminationViewSet, basename="termination")
+router.register("executions", CleanUpViewSet, basename="clean-up")
+router.register("drill-schedules", DrillScheduleViewSet, basename="drill-schedule")
+router.register("drill-occurrences", DrillOccurrenceViewSet, basename="drill-occurrence")
 router.register("config", ConfigurationViewSet, basename="config")
 router.register("imports", ImportRunViewSet, basename="import")
 

@@ -2,6 +2,8 @@
 
 from recovery.models.access import RecoveryPlanGroupPermission, RecoveryPlanUserPermission
 from recovery.models.claims import AccountClaim, JobWatch, LaunchJob, ServerClaim
+from recovery.models.clean_ups import CleanUp
+from recovery.models.drill_schedules import DrillOccurrence, DrillSchedule
 from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
 from recovery.models.notices import Delivery, Notice, NoticeChannel, NoticePreference
 from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
@@ -11,7 +13,10 @@ from recovery.models.transfer import ImportRun
 
 __all__ = [
     "AccountClaim",
+    "CleanUp",
     "Delivery",
+    "DrillOccurrence",
+    "DrillSchedule",
     "Execution",
     "ExecutionEvent",
     "ImportRun",

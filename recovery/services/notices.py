@@ -53,6 +53,9 @@ class Sort:
 WAITING: Final = "WAITING"
 REFUSED: Final = "REFUSED"
 PREFLIGHT_BAD: Final = "PREFLIGHT_BAD"
+DRILL_ANNOUNCED: Final = "DRILL_ANNOUNCED"
+DRILL_MISSED: Final = "DRILL_MISSED"
+DRILL_OVERDUE: Final = "DRILL_OVERDUE"
 TEST: Final = "TEST"
 APPROVAL: Final = "APPROVAL"
 
@@ -133,6 +136,34 @@ KINDS: Final[Mapping[str, Sort]] = {
         "preflight turned bad",
         urgency=Urgency.WARNING,
         asks="The plan cannot be started as it is, but by somebody who may override that.",
+    ),
+    DRILL_ANNOUNCED: Sort("A drill by schedule is near", "drill by schedule is near"),
+    DRILL_MISSED: Sort(
+        "A drill by schedule did not start",
+        "drill by schedule did not start",
+        urgency=Urgency.BAD,
+        asks="It is not made up for. Whoever may start drills of this plan can start one, or run "
+        "the schedule now.",
+    ),
+    DRILL_OVERDUE: Sort(
+        "The drill of a plan is overdue, with reminders",
+        "drill is overdue",
+        urgency=Urgency.WARNING,
+        asks="It is overdue until a drill of this plan completes.",
+    ),
+    "CLEAN_UP_NEAR": Sort(
+        "A drill will be cleaned up by itself",
+        "will be cleaned up by itself",
+        ("clean_up.near",),
+        urgency=Urgency.WARNING,
+        asks="Whoever may terminate what drills of this plan launched can veto that, or put it "
+        "off.",
+    ),
+    "CLEAN_UP_CHANGED": Sort(
+        "A clean-up by itself was vetoed, put off or given up",
+        "clean-up by itself: changed",
+        ("clean_up.vetoed", "clean_up.put_off", "clean_up.given_up"),
+        urgency=Urgency.WARNING,
     ),
 }
 

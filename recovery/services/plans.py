@@ -15,7 +15,14 @@ from drportal.actor import Actor
 from drportal.errors import NotFound
 from drportal.mirror.services import mark
 from recovery.errors import PlanChanged, PlanIsRunning, PlanNameTaken
-from recovery.models import Execution, PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
+from recovery.models import (
+    DrillOccurrence,
+    Execution,
+    PlanVersion,
+    PlanWave,
+    PlanWaveGroup,
+    RecoveryPlan,
+)
 from recovery.services import plan_rules
 from recovery.services.plan_differences import differences
 from recovery.services.plan_documents import document, spec_in, spec_of
@@ -147,7 +154,15 @@ def delete(plan: RecoveryPlan, *, actor: Actor) -> None:
         mark("RecoveryPlans", plan.pk)
         mark("RecoveryPlanVersions", *plan.versions.values_list("pk", flat=True))
         mark("NoticeChannels", *plan.notice_channels.values_list("pk", flat=True))
+        _mark_schedules(plan)
         plan.delete()
+
+
+def _mark_schedules(plan: RecoveryPlan) -> None:
+    """Its drill schedules go with it, and what became of each of their times."""
+    mark("DrillSchedules", *plan.drill_schedules.values_list("pk", flat=True))
+    occurrences = DrillOccurrence.objects.filter(schedule__plan=plan)
+    mark("DrillOccurrences", *occurrences.values_list("pk", flat=True))
 
 
 def _next(plan: RecoveryPlan, version: int | None) -> RecoveryPlan:

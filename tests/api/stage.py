@@ -7,8 +7,9 @@ from typing import Any
 from django.utils import timezone
 
 from protection.models import ProtectionGroup, SourceServer, TargetAccount
-from recovery.models import Execution, RecoveryPlan
+from recovery.models import DrillSchedule, Execution, RecoveryPlan
 from recovery.states import ExecutionState, ServerState, WaveState
+from tests.factories.drills import DrillScheduleFactory
 from tests.factories.protection import (
     ProtectionGroupFactory,
     SourceServerFactory,
@@ -29,6 +30,7 @@ class Stage:
     plan: RecoveryPlan
     idle: RecoveryPlan
     execution: Execution
+    schedule: DrillSchedule
     paths: dict[str, object] = field(default_factory=dict)
 
 
@@ -54,6 +56,7 @@ def made() -> Stage:
         plan,
         idle,
         execution,
+        DrillScheduleFactory.create(plan=plan),
     )
 
 
@@ -91,6 +94,18 @@ def first_wave(_: Stage) -> dict[str, Any]:
 
 def third_wave(_: Stage) -> dict[str, Any]:
     return {"position": 3, "minutes": 30, "reason": "Large snapshots."}
+
+
+def schedule(_: Stage) -> dict[str, Any]:
+    return {"repeats": "WEEKLY", "first_on": "2030-01-07", "at": "09:00", "zone": "UTC"}
+
+
+def new_schedule(stage: Stage) -> dict[str, Any]:
+    return schedule(stage) | {"plan_id": str(stage.plan.pk)}
+
+
+def reason(_: Stage) -> dict[str, Any]:
+    return {"reason": "It is frozen."}
 
 
 def kind(_: Stage) -> dict[str, Any]:

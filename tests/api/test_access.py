@@ -22,13 +22,16 @@ from tests.api.stage import (
     group_edit,
     kind,
     made,
+    new_schedule,
     nothing,
     owner,
     plan_edit,
     plan_patch,
     real,
+    reason,
     recovery,
     restore,
+    schedule,
     second_wave,
     third_wave,
 )
@@ -129,6 +132,19 @@ ON_AN_OBJECT = [
     *(
         ("post", f"executions/{{execution.pk}}/{asked}", body, "plan", PlanPermission, "STEER", 202)
         for asked, body in (("retry", second_wave), ("skip", first_wave), ("extend", third_wave))
+    ),
+    ("get", "drill-schedules/{schedule.pk}", nothing, "plan", PlanPermission, "VIEW", 200),
+    ("post", "drill-schedules", new_schedule, "plan", PlanPermission, "DRILL", 201),
+    ("put", "drill-schedules/{schedule.pk}", schedule, "plan", PlanPermission, "DRILL", 200),
+    ("delete", "drill-schedules/{schedule.pk}", nothing, "plan", PlanPermission, "DRILL", 204),
+    *(
+        ("post", f"drill-schedules/{{schedule.pk}}/{asked}", reason, "plan", PlanPermission, *rest)
+        for asked, *rest in (
+            ("disable", "DRILL", 200),
+            ("enable", "DRILL", 200),
+            ("skip-next", "DRILL", 200),
+            ("run-now", "DRILL", 202),
+        )
     ),
     ("post", "executions", drill, "idle", PlanPermission, "DRILL", 202),
     ("post", "executions", recovery, "idle", PlanPermission, "RECOVER", 202),

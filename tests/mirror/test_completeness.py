@@ -22,6 +22,9 @@ from protection.models import (
     TargetAccount,
 )
 from recovery.models import (
+    CleanUp,
+    DrillOccurrence,
+    DrillSchedule,
     Execution,
     LaunchJob,
     NoticeChannel,
@@ -35,6 +38,7 @@ from recovery.models import (
     Wave,
     WaveServer,
 )
+from tests.factories.drills import CleanUpFactory, DrillOccurrenceFactory
 from tests.factories.protection import ProtectionGroupFactory
 from tests.factories.recovery import (
     ExecutionFactory,
@@ -80,6 +84,9 @@ LEFT_OUT = {
     LaunchJob: {"execution", "wave", "account", "attempts", "refusals", "log_read_at"},
     Termination: set(),
     TerminationJob: {"account", "attempts", "refusals", "failures"},
+    DrillSchedule: set(),
+    DrillOccurrence: set(),
+    CleanUp: set(),
     TerminationInstance: {"termination", "job"},  # the item is the job's
 }
 
@@ -113,6 +120,8 @@ def read(monkeypatch):
     wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan_of(group)))
     WaveServerFactory.create(wave=wave, launch_job=LaunchJobFactory.create(wave=wave))
     TerminationInstanceFactory.create()
+    DrillOccurrenceFactory.create()
+    CleanUpFactory.create()
     for model in LEFT_OUT:
         watch(model)
     for projection in all_projections():

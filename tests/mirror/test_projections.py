@@ -18,6 +18,7 @@ from drportal.mirror.projections import NoProjection, all_projections, projectio
 from protection.choices import Selection
 from recovery.models import Execution, NoticeChannel, Wave
 from recovery.states import ExecutionState
+from tests.factories.drills import CleanUpFactory, DrillOccurrenceFactory
 from tests.factories.protection import (
     AccountRegionFactory,
     ProtectionGroupFactory,
@@ -44,7 +45,8 @@ NAMED_BY_THE_DESIGN = {
 OUR_OWN = {
     *("ProtectionGroupVersions", "LaunchConfigurationVersions", "RecoveryPlanVersions"),
     *("TagSyncSettings", "Schedules", "NoticeChannels"),
-    *("Terminations", "TerminationJobs"),
+    *("Terminations", "TerminationJobs", "CleanUps"),
+    *("DrillSchedules", "DrillOccurrences"),
 }
 ONE_ROW = {"TagSyncSettings"}
 EVERY = [projection.kind for projection in all_projections()]
@@ -63,6 +65,8 @@ def make(count):
         job = LaunchJobFactory.create(wave=wave)
         WaveServerFactory.create_batch(2, wave=wave, launch_job=job)
         TerminationInstanceFactory.create()
+        DrillOccurrenceFactory.create()
+        CleanUpFactory.create()
         with transaction.atomic():
             record("tests.made", actor=PORTAL, number=number)
 

@@ -11,7 +11,7 @@ from drportal.errors import DomainError, Forbidden
 from recovery.models import Execution
 from recovery.permissions import PlanPermission
 from recovery.selectors import executions_for
-from recovery.services import approvals, executions, retries, steering, terminations
+from recovery.services import approvals, clean_ups, executions, retries, steering, terminations
 from recovery.states import InstanceOutcome
 
 _WHAT = (
@@ -25,6 +25,7 @@ _WHAT = (
     "reject",
     "terminate",
     "terminations",
+    "veto",
 )
 # What takes another permission than to steer.
 _OTHERS = {
@@ -32,6 +33,7 @@ _OTHERS = {
     "reject": (PlanPermission.APPROVE, "reject"),
     "override": (PlanPermission.OVERRIDE_PREFLIGHT, "override the preflight of"),
 }
+_CLEANING = ("terminate", "veto")
 
 
 class Command(BaseCommand):
@@ -45,6 +47,7 @@ class Command(BaseCommand):
         "approve, reject: decide about what somebody else started, by --reason. "
         "terminate: terminate what it launched; after a recovery --confirm takes the plan's name. "
         "terminations: what became of each instance. "
+        "veto: do not let it be cleaned up by itself. "
         "Whoever --as names needs the permission on the plan, and is in the record."
     )
 
@@ -135,6 +138,9 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"{termination.instances.count()} instances are to be terminated.")
 
+    def _veto(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        clean_ups.veto(execution, reason=options["reason"], actor=actor)
+
     def _terminations(self, execution: Execution, _: dict[str, Any], __: Actor) -> None:
         for termination in terminations.told(execution):
             self.stdout.write(f"{termination.created_at:%Y-%m-%d %H:%M:%S} {termination.state}")
@@ -150,7 +156,7 @@ def _must_be_allowed(user: User, what: str, execution: Execution) -> None:
     if what == "terminations":
         return
     wanted, doing = _OTHERS.get(what, (PlanPermission.STEER, "steer"))
-    if what == "terminate":
+    if what in _CLEANING:
         wanted, doing = terminations.permission_for(execution), "clean up after"
     if not allowed(user, wanted, execution.plan):
         raise Forbidden(
