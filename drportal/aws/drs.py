@@ -6,7 +6,7 @@ answers is optional (botocore model).
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -70,6 +70,16 @@ class LogItem:
     server_id: str = ""
     error: str = ""
     instance_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPoint:
+    """A recovery point that was taken. `snapshot_id` begins with pit-; only such may be launched
+    from.
+    """
+
+    snapshot_id: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +183,35 @@ class Drs:
             return [_recovery_instance(item) for item in found]
 
     @reaches_outside
-    def latest_recovery_point(self, server_id: str) -> datetime | None:
-        """When the latest recovery point of a server was taken; None if it has none yet.
+    def recovery_points(
+        self, server_id: str, *, page: int | None = None
+    ) -> Iterator[RecoveryPoint]:
+        """The recovery points of a server that were taken, newest first, in pages of `page`.
 
         A point that DRS expects and has not taken has no `timestamp` (botocore model).
         """
         operation = "DescribeRecoverySnapshots"
-        wanted: dict[str, Any] = {"sourceServerID": server_id, "order": "DESC", "maxResults": 10}
-        found = self._listed("describe_recovery_snapshots", operation, **wanted)
+        wanted: dict[str, Any] = {"sourceServerID": server_id, "order": "DESC"}
+        wanted |= {"maxResults": page} if page else {}
         with readable(operation, self.scope):
-            taken = (parse_time(item.get("timestamp")) for item in found)
-            return next((at for at in taken if at is not None), None)
+            for item in self._listed("describe_recovery_snapshots", operation, **wanted):
+                at = parse_time(item.get("timestamp"))
+                if at is not None:
+                    yield RecoveryPoint(item["snapshotID"], at)
+
+    @reaches_outside
+    def recovery_point(
+        self, server_id: str, *, snapshot_id: str = "", not_after: datetime | None = None
+    ) -> RecoveryPoint | None:
+        """The newest recovery point of a server that was taken; the one with this id, if one is
+        given, or the newest that was taken at or before `not_after`. None if there is none.
+        """
+        latest = not snapshot_id and not_after is None
+        for point in self.recovery_points(server_id, page=10 if latest else None):
+            wanted = not snapshot_id or point.snapshot_id == snapshot_id
+            if wanted and (not_after is None or point.at <= not_after):
+                return point
+        return None
 
     @reaches_outside
     def tag(self, arn: str, tags: dict[str, str]) -> None:
@@ -199,9 +227,15 @@ class Drs:
 
     @reaches_outside
     def start_recovery(
-        self, server_ids: Sequence[str], *, drill: bool, before: float = math.inf
+        self,
+        server_ids: Sequence[str],
+        *,
+        drill: bool,
+        points: Mapping[str, str] | None = None,
+        before: float = math.inf,
     ) -> Job:
-        """Launch `server_ids` in one job, from their latest recovery points.
+        """Launch `server_ids` in one job, from the recovery points in `points`, by server id, and
+        else from their latest. A point that DRS does not keep makes it refuse the whole job.
 
         It is sent before the moment `before`, by `time.monotonic`, or not at all.
         Asked exactly once: DRS takes no idempotency token and boto would repeat a call that
@@ -211,7 +245,7 @@ class Drs:
         with translated("StartRecovery", self.scope), sent_before(before):
             answer = client("drs", Use.WRITE_ONCE, self.scope).start_recovery(
                 isDrill=drill,
-                sourceServers=[{"sourceServerID": server_id} for server_id in server_ids],
+                sourceServers=[_launched(server_id, points or {}) for server_id in server_ids],
             )
         with readable("StartRecovery", self.scope):
             return _job(answer["job"])
@@ -235,6 +269,11 @@ class Drs:
     def _listed(self, method: str, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         reader = client("drs", Use.READ, self.scope)
         return listed(reader, method, "items", operation=operation, scope=self.scope, **arguments)
+
+
+def _launched(server_id: str, points: Mapping[str, str]) -> dict[str, str]:
+    launched = {"sourceServerID": server_id}
+    return launched | ({"recoverySnapshotID": points[server_id]} if server_id in points else {})
 
 
 def _source_server(item: dict[str, Any]) -> SourceServer:

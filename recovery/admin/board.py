@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from drportal.adminkit.widgets import Share, Tone, age, badge, lapse, progress, span
 from recovery.admin import tones
 from recovery.admin.drawing import Box, drawing, in_order
+from recovery.engine.options import StartOptions
 from recovery.models import Execution, JobWatch, LaunchJob, Wave, WaveServer
 from recovery.selectors import rto_deadline
 from recovery.services.retries import can_be_retried, retriable
@@ -53,6 +54,7 @@ class ServerLine:
     times: str
     facts_age: str
     optional: bool
+    chosen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Board:
     execution: Execution
     active: bool
     goes_on: bool
+    part: str
     badge: SafeString
     kind: SafeString
     lasted: str
@@ -118,6 +121,7 @@ def board(execution: Execution) -> Board:
         execution=execution,
         active=execution.state in EXECUTION.active,
         goes_on=can_be_retried(execution),
+        part=StartOptions.of_dict(execution.options).said(),
         badge=tones.execution_badge(execution.state),
         kind=tones.kind_badge(execution.kind),
         lasted=lapse(execution.started_at or execution.created_at, execution.finished_at),
@@ -214,6 +218,7 @@ def _server_line(server: WaveServer) -> ServerLine:
         times=lapse(server.started_at, server.finished_at),
         facts_age=age(server.facts_at) if server.facts_at else "",
         optional=not server.critical,
+        chosen=tones.chosen_point(server),
     )
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
@@ -15,7 +14,6 @@ from audit.services import record
 from drportal.access import Anybody
 from drportal.actor import Actor
 from drportal.adminkit import confirm, sharing
-from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
@@ -32,17 +30,15 @@ from recovery.admin.plan_filters import (
     TagFilter,
 )
 from recovery.admin.plan_forms import PlanForm, under
-from recovery.admin.preflights import PreflightPages
+from recovery.admin.starting import StartPages
 from recovery.errors import invalid_plan
 from recovery.models import Execution, PlanVersion, RecoveryPlan
 from recovery.selectors import holds_by_plan, plans_for, unseen_groups, with_counts, with_latest
-from recovery.services import executions, plan_checks, plans
+from recovery.services import plan_checks, plans
 from recovery.services.plan_documents import spec_in, spec_of
 from recovery.services.plan_rules import PlanSpec, unseen_complaints
-from recovery.states import Kind
 
 _LATEST = 10
-_ACTION = {Kind.DRILL: "drill", Kind.RECOVERY: "recover"}
 
 
 class CopyForm(PortalForm):
@@ -52,7 +48,7 @@ class CopyForm(PortalForm):
 
 
 @admin.register(RecoveryPlan, site=site)
-class RecoveryPlanAdmin(PreflightPages):
+class RecoveryPlanAdmin(StartPages):
     """Which groups come back in which order."""
 
     icon, section, place = "account_tree", "Recovery", 21
@@ -109,10 +105,6 @@ class RecoveryPlanAdmin(PreflightPages):
         version = "<str:object_id>/versions/<int:number>/"
         return [
             *super().more_urls(),
-            self.url("<str:object_id>/start/<str:kind>/", self.start_view, "start"),
-            self.url(
-                "<str:object_id>/start/<str:kind>/override/", self.override_view, "start_override"
-            ),
             self.url("<str:object_id>/copy/", self.copy_view, "copy"),
             self.url(version, self.version_view, "version"),
             self.url(f"{version}restore/<int:current>/", self.restore_view, "restore_version"),
@@ -137,13 +129,9 @@ class RecoveryPlanAdmin(PreflightPages):
             '{} {} <a class="dr-link" href="{}">{}</a>',
             tones.kind_badge(plan.newest.kind),
             tones.execution_badge(plan.newest.state),
-            self._executions().link("change", plan.newest),
+            self.executions_page().link("change", plan.newest),
             age(plan.newest.created_at),
         )
-
-    def _executions(self) -> PortalAdmin:
-        page: PortalAdmin = self.admin_site.get_model_admin(Execution)
-        return page
 
     # The page of one plan.
 
@@ -152,7 +140,7 @@ class RecoveryPlanAdmin(PreflightPages):
         latest = with_counts(Execution.objects.filter(plan=obj)).order_by("-created_at", "id")
         lines = [
             {
-                "link": self._executions().link("change", execution),
+                "link": self.executions_page().link("change", execution),
                 "kind": tones.kind_badge(execution.kind),
                 "badge": tones.execution_badge(execution.state),
                 "execution": execution,
@@ -178,43 +166,6 @@ class RecoveryPlanAdmin(PreflightPages):
         if self.has_add_permission(request):
             buttons.append({"label": "Copy", "link": self.link("copy", obj), "name": "copy"})
         return [*buttons, *super().page_buttons(request, obj)]
-
-    def start_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
-        """Ask, then start a drill or a recovery of the plan and go to its page."""
-        return self._start(request, object_id, kind, overriding=False)
-
-    def override_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
-        """The same for whoever may start the plan although its preflight says no."""
-        self.found(request, object_id, "override_preflight")
-        return self._start(request, object_id, kind, overriding=True)
-
-    def _start(
-        self, request: HttpRequest, object_id: str, kind: str, *, overriding: bool
-    ) -> HttpResponse:
-        plan = self.found(request, object_id)
-        if kind.upper() not in Kind.values or kind != kind.lower():
-            raise Http404("There is no such kind of execution.")
-        chosen = Kind(kind.upper())
-        if not self.may(request, _ACTION[chosen], plan):
-            raise PermissionDenied
-
-        def act(said: dict[str, Any]) -> HttpResponse:
-            execution = executions.start(
-                plan,
-                kind=chosen,
-                reason=said["reason"],
-                confirmation=said.get("typed", ""),
-                overriding=overriding,
-                actor=self.actor(request),
-            )
-            waits = " It waits for somebody else's approval." if execution.approval_needed else ""
-            said = f"The {execution} was {'asked for' if waits else 'started'}.{waits}"
-            self.message_user(request, said, messages.SUCCESS)
-            return HttpResponseRedirect(self._executions().link("change", execution))
-
-        context = self.preflight_context(plan) | self.override_context(request, plan, chosen)
-        question = _question(plan, chosen, request.user, overriding=overriding, context=context)
-        return confirm.confirm(self, request, plan, question, act)
 
     # Versions, and copies.
 
@@ -359,38 +310,3 @@ def _groups(request: HttpRequest, plan: RecoveryPlan | None) -> list[tuple[str, 
         (str(group.pk), f"{group.name} ({group.account.name}, {group.region})")
         for group in groups.order_by("name", "id")
     ]
-
-
-def _question(
-    plan: RecoveryPlan,
-    kind: Kind,
-    user: Anybody,
-    *,
-    overriding: bool,
-    context: dict[str, Any],
-) -> confirm.Question:
-    real = kind == Kind.RECOVERY
-    text = (
-        "This is a REAL RECOVERY: it launches the servers below for production."
-        if real
-        else "A drill launches the servers below beside those that run. It costs what they cost."
-    )
-    if overriding:
-        text += " It starts ALTHOUGH the preflight keeps it from starting; say why."
-    despite = " despite the preflight" if overriding else ""
-    return confirm.Question(
-        title=f"Start a {kind.label.lower()} of {plan}{despite}",
-        text=text,
-        verb=f"Start the {kind.label.lower()}{despite}",
-        danger=real or overriding,
-        typed=plan.name if real else "",
-        typed_label="Type the plan's name to confirm",
-        reason="Reason, which is recorded" if overriding else "Reason",
-        template="recovery/start.html",
-        context={
-            **context,
-            "outlook": outlook(plan, user),
-            "kind": tones.kind_badge(kind),
-            "overriding": overriding,
-        },
-    )

@@ -22,7 +22,9 @@ from drportal.access import allowed
 from drportal.adminkit import confirm
 from drportal.adminkit.widgets import Tone, age, badge, lapse
 from protection.admin.recorded import RecordedAdmin
+from recovery.admin.start_options import OptionsForm, has_options, with_query
 from recovery.engine import preflight as engine
+from recovery.engine.options import WHOLE, StartOptions
 from recovery.engine.preflight import Check, Loss
 from recovery.models import Preflight, RecoveryPlan
 from recovery.permissions import PREFLIGHT
@@ -68,6 +70,7 @@ class Shown:
     """A preflight as a page shows it."""
 
     preflight: Preflight
+    part: str
     active: bool
     abandoned: bool
     badge: SafeString
@@ -87,6 +90,7 @@ def shown(found: Preflight | None) -> Shown | None:
     checks = [engine.of_dict(kept) for kept in found.checks]
     return Shown(
         preflight=found,
+        part=StartOptions.of_dict(found.options).said(),
         active=state == PreflightState.RUNNING,
         abandoned=state == PreflightState.ABANDONED,
         badge=state_badge(found),
@@ -180,22 +184,29 @@ class PreflightPages(RecordedAdmin):
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         return {**super().page_context(request, obj), **self.preflight_context(obj)}
 
-    def preflight_context(self, plan: RecoveryPlan) -> dict[str, Any]:
-        """What a page shows of the preflights of one plan: how the latest stands, what the last
-        one that was done found, and those before.
+    def preflight_context(
+        self, plan: RecoveryPlan, options: StartOptions = WHOLE
+    ) -> dict[str, Any]:
+        """What a page shows of the preflights of one plan, or of just what `options` choose of it:
+        how the latest stands, what the last one that was done found, and those before.
         """
-        latest = preflights.latest(plan)
-        done = preflights.last_done(plan)
+        latest = preflights.latest(plan, options)
+        done = preflights.last_done(plan, options)
         rows = plan.preflights.defer("checks").order_by("-created_at", "id")[:_LATEST]
         return {
             "preflight_latest": shown(latest),
             "preflight": shown(done),
             "preflight_edited": done is not None and done.plan_version != plan.version,
             "preflights": [
-                {"row": row, "badge": state_badge(row), "link": self._link_of(plan, row)}
+                {
+                    "row": row,
+                    "badge": state_badge(row),
+                    "link": self._link_of(plan, row),
+                    "part": StartOptions.of_dict(row.options).said(),
+                }
                 for row in rows
             ],
-            "preflight_live": self.link("preflight_live", plan),
+            "preflight_live": with_query(self.link("preflight_live", plan), options),
             "refresh_seconds": _REFRESH_SECONDS,
         }
 
@@ -208,35 +219,39 @@ class PreflightPages(RecordedAdmin):
         return self.may(request, "override_preflight", obj)
 
     def override_context(
-        self, request: HttpRequest, plan: RecoveryPlan, kind: Kind
+        self, request: HttpRequest, plan: RecoveryPlan, kind: Kind, options: StartOptions
     ) -> dict[str, Any]:
         """What the page that asks before a start offers beside starting."""
         context: dict[str, Any] = {}
         if self.has_preflight_permission(request, plan):
-            context["preflight_run"] = self.link("preflight", plan)
-        refusal = executions.refusal(plan)
+            link = with_query(self.link("preflight", plan), options)
+            then = f"{'&' if '?' in link else '?'}kind={kind.lower()}" if options.as_dict() else ""
+            context["preflight_run"] = link + then
+        refusal = executions.refusal(plan, options)
         context["refused_now"] = refusal.detail if refusal else ""
         if isinstance(refusal, OVERRIDABLE) and self.has_override_preflight_permission(
             request, plan
         ):
             name = f"{self.admin_site.name}:recovery_recoveryplan_start_override"
-            context["override_link"] = reverse(name, args=[plan.pk, kind.lower()])
+            link = reverse(name, args=[plan.pk, kind.lower()])
+            context["override_link"] = with_query(link, options)
         return context
 
     def preflight_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, then ask a worker for a preflight."""
         plan = self.found(request, object_id, "preflight")
+        options = self.chosen_options(request, plan)
 
         def act(_: dict[str, Any]) -> HttpResponse:
-            preflights.ask(plan, actor=self.actor(request))
+            preflights.ask(plan, options=options, actor=self.actor(request))
             text = "A worker was asked for a preflight. This page follows it."
             self.message_user(request, text, messages.SUCCESS)
-            return HttpResponseRedirect(self.link("change", plan))
+            return HttpResponseRedirect(self._after_asking(request, plan, options))
 
         question = confirm.Question(
             title=f"Run a preflight of {plan}",
             text="A worker enters the plan's accounts and looks at everything that a start would "
-            "rely on. Nothing is changed there.",
+            f"rely on. Nothing is changed there. {options.said()}".strip(),
             verb="Run the preflight",
             danger=False,
         )
@@ -245,7 +260,8 @@ class PreflightPages(RecordedAdmin):
     def preflight_live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The preflight, for the browser to put in place of what it showed."""
         plan = self.found(request, object_id)
-        return render(request, "recovery/preflight.html", self.preflight_context(plan))
+        context = self.preflight_context(plan, self.chosen_options(request, plan))
+        return render(request, "recovery/preflight.html", context)
 
     def preflight_shown_view(
         self, request: HttpRequest, object_id: str, preflight: UUID
@@ -265,6 +281,23 @@ class PreflightPages(RecordedAdmin):
             preflight_latest=told,
             preflight_edited=found.plan_version != plan.version,
         )
+
+    def chosen_options(self, request: HttpRequest, plan: RecoveryPlan) -> StartOptions:
+        """What the address of a page chooses of a plan. What cannot be read is not passed over."""
+        if not has_options(request.GET):
+            return WHOLE
+        form = OptionsForm(plan, request.GET)
+        if not form.is_valid():
+            raise Http404("The address chooses what the plan does not hold.")
+        return form.options()
+
+    def _after_asking(self, request: HttpRequest, plan: RecoveryPlan, options: StartOptions) -> str:
+        """Where a preflight that was asked for is followed: of a part, before its start."""
+        kind = request.GET.get("kind", "")
+        if not options.as_dict() or kind.upper() not in Kind.values:
+            return self.link("change", plan)
+        name = f"{self.admin_site.name}:recovery_recoveryplan_start"
+        return with_query(reverse(name, args=[plan.pk, kind]), options)
 
     def _link_of(self, plan: RecoveryPlan, preflight: Preflight) -> str:
         return reverse(

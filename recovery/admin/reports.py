@@ -10,6 +10,7 @@ from drportal.adminkit.widgets import Tone, badge, gauge, lasting
 from recovery.admin import tones
 from recovery.admin.plan_versions import ChangeLine, change_lines
 from recovery.engine.measures import Spent, Verdict
+from recovery.engine.options import StartOptions
 from recovery.models import WaveServer
 from recovery.services.reports import Measured, Report
 from recovery.states import ServerState
@@ -66,6 +67,7 @@ class ServerLine:
     wave: str
     badge: SafeString
     point_age: str
+    chosen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Page:
     report: Report
     kind: SafeString
     badge: SafeString
+    part: str
     took: str
     targets: Sequence[Target]
     spent: Sequence[SpentLine]
@@ -91,6 +94,7 @@ def page(report: Report) -> Page:
         report=report,
         kind=tones.kind_badge(execution.kind),
         badge=tones.execution_badge(execution.state),
+        part=StartOptions.of_dict(execution.options).said(),
         took=lasting(measured.took),
         targets=[_rto(measured), _rpo(measured)],
         spent=_spent(measured),
@@ -161,6 +165,7 @@ def _servers(report: Report) -> list[ServerLine]:
             wave=f"{wave.position} {wave.name}",
             badge=tones.server_badge(ServerState(server.state)),
             point_age=_point(ages[server.pk]) if server.pk in ages else "",
+            chosen=tones.chosen_point(server),
         )
         for wave in report.execution.waves.all()
         for server in wave.servers.all()

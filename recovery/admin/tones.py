@@ -3,6 +3,8 @@
 from django.utils.safestring import SafeString
 
 from drportal.adminkit.widgets import Tone, badge
+from recovery.engine.options import took_another
+from recovery.models import WaveServer
 from recovery.models.notices import DeliveryState
 from recovery.states import ExecutionState, JobState, Kind, ServerState, WaveState
 
@@ -87,3 +89,17 @@ def kind_badge(kind: str) -> SafeString:
     """Drill or recovery, which nobody may mistake for the other."""
     known = Kind(kind)
     return SafeString(f'<span class="dr-badge dr-kind-{known.value}">{known.label.upper()}</span>')
+
+
+def chosen_point(server: WaveServer) -> str:
+    """From which recovery point a server is launched, where one was chosen; and, once DRS has told
+    which one it took, whether that is another.
+    """
+    if not server.chosen_point_id:
+        return ""
+    at, used = server.chosen_point_at, server.recovery_point_at
+    when = f", taken {at:%Y-%m-%d %H:%M:%S} UTC" if at else ", when that was taken is not known"
+    told = f"Chosen point {server.chosen_point_id}{when}"
+    if used and took_another(at, used):
+        told += f". DRS SAYS THAT IT TOOK ANOTHER, of {used:%Y-%m-%d %H:%M:%S} UTC"
+    return told

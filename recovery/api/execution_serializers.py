@@ -32,6 +32,9 @@ class ExecutionOut(serializers.ModelSerializer[Execution]):
         read_only=True, allow_null=True, help_text="Null once the plan has been deleted."
     )
     message = Known(help_text="What keeps it from going on, if anything does.")
+    options = serializers.JSONField(
+        read_only=True, help_text="What was chosen of the plan; empty: all of it, from the latest."
+    )
     servers = serializers.SerializerMethodField()
 
     class Meta:
@@ -45,6 +48,8 @@ class ExecutionOut(serializers.ModelSerializer[Execution]):
             "state",
             "message",
             "reason",
+            "ticket",
+            "options",
             "requested_by",
             "created_at",
             "started_at",
@@ -81,6 +86,9 @@ class JobOut(serializers.ModelSerializer[LaunchJob]):
 
     account_id = serializers.CharField(source="aws_account_id", read_only=True)
     message = Known()
+    point_ids = serializers.JSONField(
+        read_only=True, help_text="The recovery points that were chosen, by server id."
+    )
     drs_job_id = Known(help_text="Null until DRS has given it.")
     drs_status = Known(help_text="As DRS spells it.")
     drs_answered_at = serializers.DateTimeField(
@@ -100,6 +108,7 @@ class JobOut(serializers.ModelSerializer[LaunchJob]):
             "state",
             "message",
             "server_ids",
+            "point_ids",
             "drs_job_id",
             "drs_status",
             "drs_answered_at",
@@ -125,6 +134,10 @@ class WaveServerOut(serializers.ModelSerializer[WaveServer]):
     availability_zone = Known()
     subnet_id = Known()
     os = Known()
+    in_scope = serializers.BooleanField(
+        read_only=True, help_text="False: the start did not choose it, and it was never held."
+    )
+    chosen_point_id = Known(help_text="The recovery point that was chosen; null: the latest.")
 
     class Meta:
         model = WaveServer
@@ -137,6 +150,10 @@ class WaveServerOut(serializers.ModelSerializer[WaveServer]):
             "os",
             "group_name",
             "critical",
+            "in_scope",
+            "chosen_point_id",
+            "chosen_point_at",
+            "recovery_point_at",
             "state",
             "phase",
             "attempt",

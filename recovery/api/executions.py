@@ -65,6 +65,9 @@ class ExecutionViewSet(steering.SteeringActions, approvals.ApprovalActions, Repo
         name as `confirmation`; unless its plan says otherwise it is AWAITING until somebody else
         has approved it. One execution of a plan at a time, and a server is in one execution
         at a time: else 409, which names the execution that is in the way.
+
+        Of a part of the plan, every planned server is in the execution; those that were not
+        chosen are LEFT_OUT and are not held. The preflight must be of just the same options.
         """
         wanted = self.taken(ExecutionIn)
         plan = self._plan(wanted["plan_id"])

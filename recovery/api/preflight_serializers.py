@@ -29,6 +29,16 @@ class PreflightCheckOut(serializers.Serializer[Any]):
     )
 
 
+class PointOut(serializers.Serializer[Any]):
+    """A recovery point that a server would be launched from."""
+
+    account_id = serializers.CharField()
+    region = serializers.CharField()
+    server_id = serializers.CharField()
+    point_id = serializers.CharField()
+    taken_at = serializers.DateTimeField()
+
+
 class LossOut(serializers.Serializer[Any]):
     """A kind of check that lowers the score."""
 
@@ -48,6 +58,10 @@ class PreflightOut(serializers.ModelSerializer[Preflight]):
         read_only=True, allow_null=True, help_text="0 to 100; null is unknown, and not 0."
     )
 
+    options = serializers.JSONField(
+        read_only=True, help_text="What a start was to choose of the plan; empty: all of it."
+    )
+
     class Meta:
         model = Preflight
         fields: tuple[str, ...] = (
@@ -61,6 +75,7 @@ class PreflightOut(serializers.ModelSerializer[Preflight]):
             "finished_at",
             "outcome",
             "score",
+            "options",
         )
         read_only_fields: tuple[str, ...] = fields
 
@@ -74,9 +89,12 @@ class PreflightDetail(PreflightOut):
 
     checks = serializers.SerializerMethodField()
     lowered_by = serializers.SerializerMethodField()
+    points = serializers.SerializerMethodField(
+        help_text="The recovery points that were found for what the options ask for."
+    )
 
     class Meta(PreflightOut.Meta):
-        fields = (*PreflightOut.Meta.fields, "lowered_by", "checks")
+        fields = (*PreflightOut.Meta.fields, "lowered_by", "checks", "points")
         read_only_fields = fields
 
     @extend_schema_field(PreflightCheckOut(many=True))
@@ -88,3 +106,12 @@ class PreflightDetail(PreflightOut):
     def get_lowered_by(self, preflight: Preflight) -> Any:
         lost = engine.losses(map(engine.of_dict, preflight.checks))
         return LossOut(lost, many=True).data
+
+    @extend_schema_field(PointOut(many=True))
+    def get_points(self, preflight: Preflight) -> Any:
+        names = ("account_id", "region", "server_id")
+        return [
+            dict(zip(names, key.split("/"), strict=True))
+            | {"point_id": found["id"], "taken_at": found["at"]}
+            for key, found in sorted(preflight.points.items())
+        ]

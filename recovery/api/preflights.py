@@ -13,6 +13,8 @@ from drportal.api.access import Needs
 from drportal.api.pagination import NewestFirst
 from drportal.errors import Forbidden, NotFound
 from recovery.api.preflight_serializers import PreflightDetail, PreflightOut
+from recovery.api.serializers import OptionsIn
+from recovery.api.starting import options_in
 from recovery.models import Preflight, RecoveryPlan
 from recovery.permissions import PREFLIGHT, PlanPermission
 from recovery.selectors import plans_for
@@ -49,8 +51,8 @@ class PreflightViewSet(RecordedViewSet):
 
     @extend_schema(operation_id="recovery_plans_preflight_latest")
     def latest(self, _: Request, **__: str) -> Response:
-        """The preflight that was asked for last, which may still run: it says so. 404 if nobody
-        ever asked for one, which is neither good nor bad.
+        """The preflight of the whole plan that was asked for last, which may still run: it says
+        so. 404 if nobody ever asked for one, which is neither good nor bad.
         """
         found = preflights.latest(self._plan())
         if found is None:
@@ -62,9 +64,12 @@ class PreflightViewSet(RecordedViewSet):
         """One preflight: its checks, what blocks first, and what to do about each."""
         return Response(PreflightDetail(self.the_object()).data)
 
-    @extend_schema(request=None, responses={202: PreflightDetail})
+    @extend_schema(request=OptionsIn, responses={202: PreflightDetail})
     def create(self, request: Request, **__: str) -> Response:
         """Have everything looked at that a start of the plan would rely on. Nothing is changed.
+
+        With options, just what a start with the same options would launch is looked at, and the
+        recovery points for it are found.
 
         The answer comes at once, with the preflight's address in `Location`; a worker asks AWS.
         One at a time: else 409, whose context names the running one.
@@ -72,7 +77,8 @@ class PreflightViewSet(RecordedViewSet):
         plan = self._plan()
         self.found = plan
         must_may(request.user, plan)
-        asked = preflights.ask(plan, actor=self.actor)
+        options = options_in(self.taken(OptionsIn))
+        asked = preflights.ask(plan, options=options, actor=self.actor)
         where = {"plan": plan.pk, "pk": asked.pk}
         location = self.reverse_action("detail", kwargs=where)
         return Response(PreflightDetail(asked).data, status=202, headers={"Location": location})

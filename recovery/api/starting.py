@@ -1,11 +1,13 @@
 """Starting a plan through the API: drills and recoveries are two permissions."""
 
+from dataclasses import replace
 from typing import Any
 
 from drportal.access import Anybody, allowed
 from drportal.actor import Actor
 from drportal.errors import Forbidden
 from recovery.api.execution_serializers import ExecutionOut
+from recovery.engine.options import StartOptions
 from recovery.models import Execution, RecoveryPlan
 from recovery.permissions import PlanPermission
 from recovery.selectors import with_counts
@@ -28,10 +30,22 @@ def start(plan: RecoveryPlan, wanted: dict[str, Any], *, user: Anybody, actor: A
     return executions.start(
         plan,
         kind=kind,
+        options=replace(options_in(wanted), ticket=wanted.get("ticket", "")),
         reason=wanted.get("reason", ""),
         confirmation=wanted.get("confirmation", ""),
         overriding=overriding,
         actor=actor,
+    )
+
+
+def options_in(wanted: dict[str, Any]) -> StartOptions:
+    """What `OptionsIn` took, by the service's names."""
+    return StartOptions(
+        from_wave=wanted.get("from_wave", 1),
+        waves=frozenset(wanted.get("waves", ())),
+        server_ids=frozenset(wanted.get("server_ids", ())),
+        points=wanted.get("points", {}),
+        not_after=wanted.get("not_after"),
     )
 
 

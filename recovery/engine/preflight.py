@@ -32,7 +32,7 @@ TITLES: Final[Mapping[str, str]] = {
     "permissions": "Permissions of the role",
     "replication": "Replication",
     "lag": "Lag against the RPO",
-    "recovery_point": "Latest recovery point",
+    "recovery_point": "Recovery point",
     "held": "Held by others",
     "quotas": "Quotas of DRS",
     "launch_settings": "Launch settings",
@@ -138,7 +138,14 @@ def score_of(checks: Iterable[Check]) -> int | None:
     return max(0, _FULL - sum(loss.points for loss in losses(made)))
 
 
-def digest_of(servers: Iterable[tuple[int, str, str, str]]) -> str:
-    """Equal for the same servers in the same waves: (wave, account id, Region, server id)."""
+def digest_of(servers: Iterable[tuple[int, str, str, str, str]]) -> str:
+    """Equal for the same servers in the same waves, from the same recovery points: (wave, account
+    id, Region, server id, point).
+    """
     text = "\n".join(sorted("/".join(map(str, server)) for server in servers))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def key_of(account_id: str, region: str, server_id: str) -> str:
+    """What a server is known by in `Preflight.points`."""
+    return f"{account_id}/{region}/{server_id}"

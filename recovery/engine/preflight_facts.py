@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from drportal.aws.limits import DRS_JOBS, JobQuotas
+from recovery.engine.options import LATEST, Wish
 from recovery.states import CheckOutcome
 
 T = TypeVar("T")
@@ -60,11 +61,20 @@ class LaunchFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """A recovery point: DRS's id, and when it was taken."""
+
+    id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ServerFacts:
     """A server that a wave would launch.
 
     `readiness` and `settings` are words of `protection.choices`, and `settings_message` why
-    settings could not be applied. `listed_at` is how old the facts of the inventory are.
+    settings could not be applied. `listed_at` is how old the facts of the inventory are, and
+    `wish` says which recovery point it is to be launched from.
     """
 
     server_id: str
@@ -78,6 +88,7 @@ class ServerFacts:
     lag: timedelta | None = None
     listed_at: datetime | None = None
     held_by: str = ""
+    wish: Wish = LATEST
     settings: str = "not_configured"
     settings_message: str = ""
 
@@ -90,8 +101,9 @@ class ServerFacts:
 class PlaceFacts:
     """What was asked of AWS in one account and Region. `at` is when that began.
 
-    `points` and `launches` are by server id; `subnets` holds how many addresses are free, by id,
-    None where EC2 does not say. `quotas_problem` is why Service Quotas did not tell, or empty.
+    `points` are those that servers would be launched from; they and `launches` are by server id.
+    `subnets` holds how many addresses are free, by id, None where EC2 does not say.
+    `quotas_problem` is why Service Quotas did not tell, or empty.
     """
 
     at: datetime
@@ -101,7 +113,7 @@ class PlaceFacts:
     jobs: Told[tuple[JobFacts, ...]]
     instances: Told[Mapping[str, tuple[str, ...]]]
     subnets: Told[Mapping[str, int | None]] = field(default_factory=Told)
-    points: Mapping[str, Told[datetime]] = field(default_factory=dict)
+    points: Mapping[str, Told[Point]] = field(default_factory=dict)
     launches: Mapping[str, LaunchFacts] = field(default_factory=dict)
     quotas: JobQuotas = DRS_JOBS
     quotas_problem: str = ""
@@ -109,7 +121,9 @@ class PlaceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything about a plan as it would start now. `wrong` are (wave, sentence)."""
+    """Everything about a plan as it would start now. `wrong` are (wave, sentence); wave 0 is none
+    of them.
+    """
 
     now: datetime
     rpo: timedelta | None

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from recovery.engine import preflight_places as places
+from recovery.engine.options import Wish
 from recovery.engine.preflight import Check
 from recovery.engine.preflight_facts import Facts, ServerFacts
 from recovery.engine.wording import counted, lasting, named
@@ -29,7 +30,8 @@ def checks_of(facts: Facts) -> list[Check]:
 
 def _servers(facts: Facts) -> Iterator[Check]:
     for wave, sentence in facts.wrong:
-        yield Check("servers", FAILED, sentence, "Edit the plan or the group.", wave=wave)
+        remedy = "Edit the plan or the group, or choose otherwise."
+        yield Check("servers", FAILED, sentence, remedy, wave=wave or None)
     if not facts.servers and not facts.wrong:
         yield Check("servers", FAILED, "The plan launches no server.", "Edit the plan.")
     elif not facts.wrong:
@@ -81,19 +83,29 @@ def _recovery_point(facts: Facts) -> Iterator[Check]:
         if told is None or told.problem:
             return UNKNOWN, told.problem if told else "not asked"
         if told.value is None:
-            return FAILED, "it has no recovery point yet"
-        age = max(facts.now - told.value, timedelta(0))
+            return FAILED, _no_point(server.wish)
+        age = max(facts.now - told.value.at, timedelta(0))
         if age > oldest:
-            return WARNING, f"its latest recovery point is {lasting(age)} old"
+            which = "chosen" if server.wish else "latest"
+            return WARNING, f"its {which} recovery point is {lasting(age)} old"
         return PASSED, ""
 
     remedies = {
-        WARNING: "DRS takes another one at the launch if the source still runs.",
-        FAILED: "Wait for the first one: DRS refuses to launch without.",
+        WARNING: "Where none is chosen, DRS takes another at the launch if the source still runs.",
+        FAILED: "DRS refuses to launch without. Choose another point or time, or wait for one.",
         UNKNOWN: "Run the preflight again; see whether the account may be asked.",
     }
     good = f"with a recovery point of the last {lasting(oldest)}"
     yield from _each(facts, "recovery_point", judge, good=good, remedies=remedies, asked=True)
+
+
+def _no_point(wish: Wish) -> str:
+    if wish.snapshot_id:
+        return f"DRS does not keep the chosen recovery point {wish.snapshot_id}"
+    if wish.not_after is not None:
+        until = wish.not_after.astimezone(UTC)
+        return f"it has no recovery point at or before {until:%Y-%m-%d %H:%M:%S} UTC"
+    return "it has no recovery point yet"
 
 
 def _held(facts: Facts) -> Iterator[Check]:

@@ -22,6 +22,7 @@ from recovery.errors.drills import (
     OccurrenceOver,
     OccurrenceUnderWay,
 )
+from recovery.errors.options import InvalidOptions, RecoveryPointUnknown
 from recovery.errors.plans import (
     InvalidAddresses,
     InvalidPlanName,
@@ -80,14 +81,15 @@ __all__ = [
     "GateNotReached",
     "GroupWasRefused",
     "InvalidAddresses",
+    "InvalidOptions",
     "InvalidPlanName",
     "InvalidWaves",
     "LaunchNotSettled",
     "LaunchedSince",
     "LaunchesStillRun",
     "LegacyAddsOnly",
-    "NotAwaitingApproval",
     "NotAnApprover",
+    "NotAwaitingApproval",
     "NotInTheWave",
     "NotPaused",
     "NotRetriable",
@@ -110,6 +112,7 @@ __all__ = [
     "PreflightBlocks",
     "PreflightNeeded",
     "ReasonNeeded",
+    "RecoveryPointUnknown",
     "ServerTwice",
     "ServersHeld",
     "ServersNotReady",

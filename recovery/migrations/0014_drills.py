@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recovery', '0013_preflights'),
+        ('recovery', '0014_gates'),
     ]
 
     operations = [

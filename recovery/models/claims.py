@@ -61,6 +61,8 @@ class LaunchJob(models.Model):
 
     `account` is there while the job lives. Afterwards it may be deleted: `aws_account_id`, its 12
     digits, and `account_name` still tell. `asked_at` is written right before DRS is asked.
+    `point_ids` are the recovery points that were chosen, by server id; servers that are not named
+    there are launched from the latest.
     `known_job_ids` are jobs with the same servers that DRS listed before that, so they cannot be
     the answer to it.
     """
@@ -76,6 +78,7 @@ class LaunchJob(models.Model):
     region = models.CharField(max_length=32)
     kind = models.CharField(max_length=8, choices=Kind)
     server_ids = ArrayField(models.CharField(max_length=19))
+    point_ids = models.JSONField(blank=True, default=dict)
     state = models.CharField(
         max_length=12, choices=JobState, default=JobState.QUEUED, editable=False
     )

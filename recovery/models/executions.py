@@ -43,7 +43,9 @@ class Execution(models.Model):
     is when the engine should look at it next, and `leased_until` until when a worker does.
     `restored_at` is when it was restored from the mirror while it was under way: DRS may know more
     of it than we. With `approval_needed` it begins only once somebody else than who requested it
-    has approved it, until `approval_until`.
+    has approved it, until `approval_until`. `options` is what was chosen of the plan, as
+    `engine.options.StartOptions` tells it; empty for the whole plan from the latest recovery
+    points.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -57,6 +59,8 @@ class Execution(models.Model):
         max_length=12, choices=ExecutionState, default=ExecutionState.PENDING, editable=False
     )
     reason = models.CharField(max_length=1000, blank=True, default="")
+    ticket = models.CharField(max_length=200, blank=True, default="")
+    options = models.JSONField(blank=True, default=dict)
     requested_by_id = models.BigIntegerField(null=True)
     requested_by = models.CharField(max_length=254)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -173,6 +177,9 @@ class Wave(models.Model):
 class WaveServer(models.Model):
     """A server in a wave: what was asked for it, and what became of it.
 
+    Where it was not `in_scope`, the start did not choose it, and it was never held.
+    `chosen_point_id` is the recovery point that it is launched from, by DRS's id, and
+    `chosen_point_at` when that was taken, as far as that is known; empty for the latest.
     `recovery_point_at` is the moment whose data it was launched with, as DRS told of its instance.
     `instance_gone_at` is since when it is known that the instance is no longer there.
     `attempt` counts from 1: a person may ask that a server that failed be launched again. What
@@ -192,6 +199,9 @@ class WaveServer(models.Model):
     os = models.CharField(max_length=256, blank=True, default="")
     group_name = models.CharField(max_length=64)
     critical = models.BooleanField(default=True)
+    in_scope = models.BooleanField(default=True)
+    chosen_point_id = models.CharField(max_length=21, blank=True, default="")
+    chosen_point_at = models.DateTimeField(null=True)
     state = models.CharField(
         max_length=12, choices=ServerState, default=ServerState.PENDING, editable=False
     )

@@ -14,7 +14,10 @@ class Preflight(models.Model):
     """One look at everything that a start of a plan version would rely on.
 
     `checks` are objects as `recovery.engine.preflight.Check` writes them. `digest` is of the
-    servers that were looked at: a start of others is not covered. `started_at` is when a worker
+    servers that were looked at: a start of others is not covered. `options` are what a start was
+    to choose of the plan, as `engine.options.StartOptions` tells it; empty for the whole plan.
+    `points` are the recovery points that were found for them, by `engine.preflight.key_of` the
+    server. `started_at` is when a worker
     began to ask, so no fact from AWS is older. `outcome` is empty and `score` null until it is
     done.
     """
@@ -37,6 +40,8 @@ class Preflight(models.Model):
     score = models.PositiveSmallIntegerField(null=True, editable=False)
     checks = models.JSONField(default=list)
     digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    options = models.JSONField(blank=True, default=dict, editable=False)
+    points = models.JSONField(blank=True, default=dict, editable=False)
 
     class Meta:
         ordering = ("-created_at", "id")

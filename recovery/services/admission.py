@@ -12,6 +12,7 @@ from audit.services import record
 from drportal.actor import Actor
 from drportal.errors import DomainError, NotFound
 from recovery.engine import preflight as engine
+from recovery.engine.options import WHOLE, StartOptions
 from recovery.errors import (
     OverrideNeedsReason,
     PreflightBlocks,
@@ -26,6 +27,9 @@ from recovery.services.events import note
 OVERRIDABLE: Final = (PreflightNeeded, PreflightBlocks, ServersNotReady)
 
 
+Launched = tuple[int, str, str, str, str]  # wave, account id, Region, server id, recovery point
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """That a plan may start: by a preflight, or despite what `against` says."""
@@ -36,19 +40,21 @@ class Admission:
 
 def admit(
     plan: RecoveryPlan,
-    servers: Iterable[tuple[int, str, str, str]],
+    servers: Iterable[Launched],
     *,
+    options: StartOptions = WHOLE,
     overriding: bool,
     reason: str,
     besides: Sequence[str] = (),
 ) -> Admission:
-    """Let a start of `servers`, (wave, account id, Region, id), through, or raise.
+    """Let a start of `servers`, as `starting.places` names them, through, or raise.
 
-    Raises PreflightNeeded if no young preflight looked at just these servers in this version of
-    the plan, and PreflightBlocks if it found what blocks. With `overriding` neither is raised,
-    but OverrideNeedsReason if no reason is given; `besides` is what else is overridden.
+    Raises PreflightNeeded if no young preflight of just these `options` looked at just these
+    servers in this version of the plan, and PreflightBlocks if it found what blocks. With
+    `overriding` neither is raised, but OverrideNeedsReason if no reason is given; `besides` is
+    what else is overridden.
     """
-    found, refusal = _looked_at(plan, servers)
+    found, refusal = _looked_at(plan, servers, options)
     if refusal is not None and not overriding:
         raise refusal
     against = (*besides, *([refusal.detail] if refusal else ()))
@@ -57,22 +63,29 @@ def admit(
     return Admission(found, against)
 
 
-def refusal(plan: RecoveryPlan, servers: Iterable[tuple[int, str, str, str]]) -> DomainError | None:
+def refusal(
+    plan: RecoveryPlan, servers: Iterable[Launched], *, options: StartOptions = WHOLE
+) -> DomainError | None:
     """What `admit` would raise now without overriding; None if it would let the start through."""
-    return _looked_at(plan, servers)[1]
+    return _looked_at(plan, servers, options)[1]
 
 
 def admit_again(execution: Execution, *, overriding: bool, reason: str) -> Admission:
     """Let an execution through that has waited for an approval since it was admitted, or raise.
 
-    It is a snapshot, so what counts is that a young preflight looked at just its servers,
-    whichever version its plan has by now. Raises what `admit` raises.
+    It is a snapshot, so what counts is that a young preflight of its options looked at just its
+    servers, whichever version its plan has by now. Raises what `admit` raises.
     """
     plan = execution.plan
     if plan is None:
         raise NotFound("Its plan is gone.")
-    found = preflights.last_done(plan)
-    refusal = _unfit(plan, found, _digest_of(execution)) or _blocked(plan, found)
+    options = StartOptions.of_dict(execution.options)
+    found = preflights.last_done(plan, options)
+    refusal: DomainError | None
+    if found is None:
+        refusal = _never(plan, options)
+    else:
+        refusal = _unfit(plan, found, _digest_of(execution, options)) or _blocked(plan, found)
     if refusal is not None and not overriding:
         raise refusal
     if refusal is not None and not reason.strip():
@@ -89,9 +102,10 @@ def refusal_again(execution: Execution) -> DomainError | None:
     return None
 
 
-def _digest_of(execution: Execution) -> str:
+def _digest_of(execution: Execution, options: StartOptions) -> str:
     columns = ("wave__position", "account_id", "region", "server_id")
-    return engine.digest_of(execution.servers.order_by().values_list(*columns))
+    servers = execution.servers.filter(in_scope=True).order_by().values_list(*columns)
+    return engine.digest_of((*place, str(options.wish(place[-1]))) for place in servers)
 
 
 def note_override(
@@ -120,14 +134,22 @@ def note_override(
 
 
 def _looked_at(
-    plan: RecoveryPlan, servers: Iterable[tuple[int, str, str, str]]
+    plan: RecoveryPlan, servers: Iterable[Launched], options: StartOptions
 ) -> tuple[Preflight | None, DomainError | None]:
-    found = preflights.last_done(plan)
+    found = preflights.last_done(plan, options)
+    if found is None:
+        return None, _never(plan, options)
     return found, _needed(plan, found, engine.digest_of(servers)) or _blocked(plan, found)
 
 
-def _needed(plan: RecoveryPlan, found: Preflight | None, digest: str) -> DomainError | None:
-    if found is not None and _is_young(found) and found.plan_version != plan.version:
+def _never(plan: RecoveryPlan, options: StartOptions) -> PreflightNeeded:
+    why = "Nobody has looked yet whether it can be started"
+    why += " with just these options." if options.as_dict() else "."
+    return PreflightNeeded(plan, why)
+
+
+def _needed(plan: RecoveryPlan, found: Preflight, digest: str) -> DomainError | None:
+    if _is_young(found) and found.plan_version != plan.version:
         return PreflightNeeded(plan, f"The last one was of version {found.plan_version}.")
     return _unfit(plan, found, digest)
 
@@ -137,10 +159,8 @@ def _is_young(found: Preflight) -> bool:
     return age <= timedelta(minutes=settings.PREFLIGHT_WORTH_MINUTES)
 
 
-def _unfit(plan: RecoveryPlan, found: Preflight | None, digest: str) -> DomainError | None:
+def _unfit(plan: RecoveryPlan, found: Preflight, digest: str) -> DomainError | None:
     """That nobody has looked at just these servers lately, whatever the plan's version was."""
-    if found is None:
-        return PreflightNeeded(plan, "Nobody has looked yet whether it can be started.")
     if not _is_young(found):
         age = timezone.now() - (found.started_at or found.created_at)
         minutes = int(age.total_seconds() // 60)
@@ -150,9 +170,7 @@ def _unfit(plan: RecoveryPlan, found: Preflight | None, digest: str) -> DomainEr
     return None
 
 
-def _blocked(plan: RecoveryPlan, found: Preflight | None) -> DomainError | None:
-    if found is None:
-        return None
+def _blocked(plan: RecoveryPlan, found: Preflight) -> DomainError | None:
     checks = [engine.of_dict(kept) for kept in found.checks]
     if engine.outcome_of(checks) not in engine.BLOCKING:
         return None

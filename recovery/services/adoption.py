@@ -39,7 +39,8 @@ def _claims(execution: Execution) -> Iterator[ServerClaim]:
     busy = {(j.aws_account_id, j.region, server) for j in live for server in j.server_ids}
     for server in execution.servers.all():
         key = (server.account_id, server.region, server.server_id)
-        if execution.state in EXECUTION.active or key in busy:
+        held = execution.state in EXECUTION.active and server.in_scope
+        if held or key in busy:
             yield ServerClaim(
                 execution=execution,
                 account_id=server.account_id,

@@ -1,10 +1,7 @@
 """Executions: starting them, and what people ask of them."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
@@ -16,19 +13,15 @@ from drportal.errors import DomainError
 from drportal.jobs import hint
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint, correlation_id
-from protection.models import ProtectionGroup, SourceServer, TargetAccount
-from protection.selectors import readiness_of, regions_by_key
+from protection.models import ProtectionGroup, TargetAccount
 from protection.services import holds
+from recovery.engine.options import WHOLE, StartOptions
 from recovery.errors import (
-    ChosenServersGone,
     ConfirmationNeeded,
     ExecutionEnded,
     GateNotReached,
     PlanAlreadyRunning,
-    PlanHasNoServers,
     ServersHeld,
-    ServersNotReady,
-    ServerTwice,
 )
 from recovery.models import (
     AccountClaim,
@@ -37,25 +30,13 @@ from recovery.models import (
     PlanWaveGroup,
     RecoveryPlan,
     ServerClaim,
-    Wave,
     WaveServer,
 )
-from recovery.selectors import place_of_server, servers_by_group, with_waves
 from recovery.services import admission as admissions
-from recovery.services import approval_terms
+from recovery.services import approval_terms, starting, waves
 from recovery.services.events import note
 from recovery.services.notices import telling_refusals
-from recovery.services.plan_rules import launched_of
 from recovery.states import EXECUTION, ExecutionState, Kind, WaveState
-
-
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    """A wave of the plan with the servers that it launches, as its groups hold them now."""
-
-    wave: PlanWave
-    servers: tuple[tuple[ProtectionGroup, SourceServer], ...]
-    optional: frozenset[tuple[ProtectionGroup, str]]
 
 
 @telling_refusals
@@ -63,19 +44,21 @@ def start(
     plan: RecoveryPlan,
     *,
     kind: Kind,
+    options: StartOptions = WHOLE,
     reason: str = "",
     confirmation: str = "",
     overriding: bool = False,
     approval_needed: bool | None = None,
     actor: Actor,
 ) -> Execution:
-    """Begin to carry out `plan`, as it is now, and hold its servers for it.
+    """Begin to carry out `plan`, as it is now, or what `options` choose of it, and hold the
+    servers that are launched.
 
     The database decides between two who start at once. Raises PlanAlreadyRunning, ServersHeld,
-    ServersNotReady, ServerTwice, PlanHasNoServers, ChosenServersGone, what `admission.admit`
-    raises and, for a recovery whose `confirmation` is not the plan's name, ConfirmationNeeded;
-    then nothing is written. With `overriding`, what a preflight says and servers that are not
-    ready do not keep it from starting, if a reason is given. With `approval_needed` it waits for a
+    ServersNotReady, RecoveryPointUnknown, what `starting.resolve` and `admission.admit` raise
+    and, for a recovery whose `confirmation` is not the plan's name, ConfirmationNeeded; then
+    nothing is written. With `overriding`, what a preflight says and servers that are not ready
+    do not keep it from starting, if a reason is given. With `approval_needed` it waits for a
     second person; None asks the plan, which says so of recoveries only. Workers do the rest.
     """
     if kind == Kind.RECOVERY and confirmation.strip() != plan.name:
@@ -83,25 +66,28 @@ def start(
     with transaction.atomic():
         plan = RecoveryPlan.objects.select_for_update().get(pk=plan.pk)
         waits = approval_terms.terms(plan, kind=kind, needed=approval_needed)
-        execution = _create(plan, kind=kind, reason=reason, actor=actor, **waits)
-        _hold_groups(execution, plan)
-        resolved = _resolve(plan)
-        _must_be_once(resolved)
-        unready = _unready(resolved)
+        execution = _create(plan, kind=kind, options=options, reason=reason, actor=actor, **waits)
+        _hold_groups(execution, plan, options)
+        resolved = starting.resolve(plan, options)
+        unready = starting.unready(resolved)
         if unready is not None and not overriding:
             raise unready
-        _snapshot(execution, resolved)
-        claim(execution, execution.servers.all())
+        starting.snapshot(execution, resolved)
+        waves.release_groups(execution)
+        claim(execution, execution.servers.filter(in_scope=True))
         admission = admissions.admit(
             plan,
-            _places(resolved),
+            starting.places(resolved, options),
+            options=options,
             overriding=overriding,
             reason=reason,
             besides=[unready.detail] if unready else [],
         )
+        starting.choose_points(execution, options, admission.preflight)
         what = f"{execution.get_kind_display()} requested by {actor.name}."
         note(execution, "execution.requested", what, actor=actor)
         approval_terms.tell(execution)
+        starting.note_options(execution, options, actor=actor)
         admissions.note_override(execution, admission, reason=reason, actor=actor)
         record(
             "recovery.execution.started",
@@ -110,6 +96,8 @@ def start(
             plan=plan.name,
             version=plan.version,
             kind=str(kind),
+            options=options.as_dict(),
+            ticket=options.ticket,
             reason=reason,
             servers=sum(len(entry.servers) for entry in resolved),
             preflight=str(admission.preflight.pk) if admission.preflight else None,
@@ -120,7 +108,7 @@ def start(
     return execution
 
 
-def refusal(plan: RecoveryPlan) -> DomainError | None:
+def refusal(plan: RecoveryPlan, options: StartOptions = WHOLE) -> DomainError | None:
     """What `start` would raise for `plan` now, as far as that can be told without holding
     anything; None if nothing is seen to be in the way.
     """
@@ -128,11 +116,11 @@ def refusal(plan: RecoveryPlan) -> DomainError | None:
     if running is not None:
         return PlanAlreadyRunning(plan, running.pk)
     try:
-        resolved = _resolve(plan)
-        _must_be_once(resolved)
+        resolved = starting.resolve(plan, options)
     except DomainError as error:
         return error
-    return _unready(resolved) or admissions.refusal(plan, _places(resolved))
+    wanted = starting.places(resolved, options)
+    return starting.unready(resolved) or admissions.refusal(plan, wanted, options=options)
 
 
 def cancel(execution: Execution, *, reason: str = "", actor: Actor) -> Execution:
@@ -171,10 +159,10 @@ def resume(
         waiting = execution.waves.filter(state=WaveState.WAITING, gate_opened_at=None)
         if position is not None:
             waiting = waiting.filter(position=position)
-        waves = list(waiting.select_for_update())
-        if not waves:
+        found = list(waiting.select_for_update())
+        if not found:
             raise GateNotReached(f"Wave {position}" if position else f"The {execution}")
-        for wave in waves:
+        for wave in found:
             wave.gate_opened_at, wave.gate_opened_by = timezone.now(), actor.name
             wave.gate_comment = comment
             wave.save(update_fields=["gate_opened_at", "gate_opened_by", "gate_comment"])
@@ -186,7 +174,7 @@ def resume(
             "recovery.gate.opened",
             actor=actor,
             subject=execution,
-            waves=[str(wave) for wave in waves],
+            waves=[str(wave) for wave in found],
             comment=comment,
         )
         wake(execution)
@@ -194,7 +182,13 @@ def resume(
 
 
 def _create(
-    plan: RecoveryPlan, *, kind: Kind, reason: str, actor: Actor, **waits: Any
+    plan: RecoveryPlan,
+    *,
+    kind: Kind,
+    options: StartOptions,
+    reason: str,
+    actor: Actor,
+    **waits: Any,
 ) -> Execution:
     try:
         with transaction.atomic():
@@ -203,6 +197,8 @@ def _create(
                 plan_name=plan.name,
                 plan_version=plan.version,
                 kind=kind,
+                options=options.as_dict(),
+                ticket=options.ticket,
                 reason=reason,
                 requested_by_id=actor.user_id,
                 requested_by=actor.name,
@@ -216,107 +212,13 @@ def _create(
         raise PlanAlreadyRunning(plan, running.pk if running else "unknown") from error
 
 
-def _hold_groups(execution: Execution, plan: RecoveryPlan) -> None:
-    """Keep every group of the plan as it is until its waves have started, each wave's all."""
-    needed = PlanWaveGroup.objects.filter(wave__plan=plan).values("group_id")
-    groups = ProtectionGroup.objects.filter(pk__in=needed)
+def _hold_groups(execution: Execution, plan: RecoveryPlan, options: StartOptions) -> None:
+    """Keep every group of the waves that are launched as it is until each wave has started."""
+    positions = PlanWave.objects.filter(plan=plan).values_list("position", flat=True)
+    launched = [position for position in positions if options.takes_wave(position)]
+    entries = PlanWaveGroup.objects.filter(wave__plan=plan, wave__position__in=launched)
+    groups = ProtectionGroup.objects.filter(pk__in=entries.values("group_id"))
     holds.hold(groups, holder_id=execution.pk, holder=str(execution))
-
-
-def _resolve(plan: RecoveryPlan) -> list[_Resolved]:
-    waves = list(with_waves(RecoveryPlan.objects.filter(pk=plan.pk)).get().waves.all())
-    entries = {wave: list(wave.entries.all()) for wave in waves}
-    held = servers_by_group(entry.group_id for found in entries.values() for entry in found)
-    _must_hold_the_chosen(entries, held)
-    resolved = []
-    for wave, found in entries.items():
-        servers = tuple(
-            (entry.group, server)
-            for entry in found
-            for server in launched_of(held[entry.group_id], entry.server_ids)
-        )
-        if not servers:
-            raise PlanHasNoServers(f"Wave {wave.position} ({wave.name}) has no servers.")
-        optional = {(entry.group, pk) for entry in found for pk in entry.optional_server_ids}
-        resolved.append(_Resolved(wave, servers, frozenset(optional)))
-    return resolved
-
-
-def _must_hold_the_chosen(
-    entries: Mapping[PlanWave, Sequence[PlanWaveGroup]],
-    held: Mapping[UUID, Sequence[SourceServer]],
-) -> None:
-    """A server that the plan names must not be left out silently."""
-    gone = [
-        (f"wave {wave.position}", entry.group.name, chosen)
-        for wave, found in entries.items()
-        for entry in found
-        for chosen in set(entry.server_ids) - {row.server_id for row in held[entry.group_id]}
-    ]
-    if gone:
-        raise ChosenServersGone(gone)
-
-
-def _places(resolved: Sequence[_Resolved]) -> list[tuple[int, str, str, str]]:
-    """The servers that are launched, as a preflight names them."""
-    return [
-        (entry.wave.position, *place_of_server(server))
-        for entry in resolved
-        for _, server in entry.servers
-    ]
-
-
-def _must_be_once(resolved: Sequence[_Resolved]) -> None:
-    servers = [server for entry in resolved for _, server in entry.servers]
-    twice = [server for server, times in Counter(servers).items() if times > 1]
-    if twice:
-        named = ", ".join(sorted(map(str, twice)))
-        raise ServerTwice(f"Servers are in more than one group of the plan: {named}.")
-
-
-def _unready(resolved: Sequence[_Resolved]) -> ServersNotReady | None:
-    """Servers that could not be launched now, or of which that is not known."""
-    regions = regions_by_key()
-    verdicts = {
-        str(server): readiness_of(server, regions.get((server.account_id, server.region)))
-        for entry in resolved
-        for _, server in entry.servers
-    }
-    refused = [(name, found.reason) for name, found in verdicts.items() if not found.launchable]
-    return ServersNotReady(refused) if refused else None
-
-
-def _snapshot(execution: Execution, resolved: Sequence[_Resolved]) -> None:
-    waves = Wave.objects.bulk_create(
-        Wave(
-            execution=execution,
-            position=entry.wave.position,
-            name=entry.wave.name,
-            depends_on=entry.wave.depends_on,
-            gate=entry.wave.gate,
-            gate_instructions=entry.wave.gate_instructions,
-            wait=entry.wave.wait,
-            time_limit=entry.wave.time_limit,
-            success_threshold=entry.wave.success_threshold,
-            group_names=sorted({held.group.name for held in entry.wave.entries.all()}),
-        )
-        for entry in resolved
-    )
-    WaveServer.objects.bulk_create(
-        WaveServer(
-            execution=execution,
-            wave=wave,
-            account_id=server.account.account_id,
-            region=server.region,
-            server_id=server.server_id,
-            name=server.name,
-            os=server.os,
-            group_name=group.name,
-            critical=(group, server.server_id) not in entry.optional,
-        )
-        for wave, entry in zip(waves, resolved, strict=True)
-        for group, server in entry.servers
-    )
 
 
 def claim(execution: Execution, servers: QuerySet[WaveServer]) -> None:

@@ -12,7 +12,9 @@ from drportal.aws.ec2 import Ec2, Instance
 from drportal.aws.errors import AwsError
 from drportal.aws.scope import Scope
 from drportal.mirror.services import mark
+from recovery.engine.options import took_another
 from recovery.models import WaveServer
+from recovery.services.events import note
 from recovery.states import ServerState
 
 # For how long they are asked for; after that they stay unknown.
@@ -33,7 +35,8 @@ def wanting(account_id: str, region: str) -> QuerySet[WaveServer]:
 
 def fill_in(scope: Scope) -> AwsError | None:
     """Ask for what is wanting. An error is returned, to be shown; it fails no server."""
-    servers = list(wanting(scope.account_id, scope.region))
+    wanted = wanting(scope.account_id, scope.region)
+    servers = list(wanted.select_related("execution", "wave"))
     if not servers:
         return None
     try:
@@ -50,6 +53,8 @@ def fill_in(scope: Scope) -> AwsError | None:
     columns += ["recovery_instance_id", "recovery_point_at", "facts_at"]
     with transaction.atomic():
         WaveServer.objects.bulk_update(known, columns)
+        for server in known:
+            _say_if_another_point(server)
         mark("WaveStatus", *{server.wave_id for server in known})
     return None
 
@@ -64,6 +69,17 @@ def _find_instances(scope: Scope, servers: list[WaveServer]) -> None:
         if server is not None:
             server.recovery_instance_id = instance.instance_id
             server.recovery_point_at = instance.point_in_time
+
+
+def _say_if_another_point(server: WaveServer) -> None:
+    """What was chosen must not be taken for what was launched."""
+    chosen, used = server.chosen_point_at, server.recovery_point_at
+    if used is not None and took_another(chosen, used):
+        said = (
+            f"{server} was to be launched from {server.chosen_point_id}, and DRS says that it has "
+            f"the data of {used:%Y-%m-%d %H:%M:%S} UTC."
+        )
+        note(server.execution, "server.other_point", said, wave=server.wave, server=server)
 
 
 def _set(server: WaveServer, instance: Instance | None) -> None:

@@ -135,7 +135,9 @@ def _ask(job: LaunchJob, *, again: bool) -> None:
     drs = aws.Drs(job.scope())
     drill = job.kind == Kind.DRILL
     try:
-        started = drs.start_recovery(job.server_ids, drill=drill, before=before)
+        started = drs.start_recovery(
+            job.server_ids, drill=drill, points=job.point_ids, before=before
+        )
     except AwsError as error:
         checkpoint("launch.refused_or_lost", execution_id=str(job.execution_id))
         _not_launched(job, error, again=again)

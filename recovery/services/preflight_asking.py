@@ -22,6 +22,7 @@ from drportal.transactions import reaches_outside
 from protection.models import TargetAccount
 from protection.rules.validation import Check, not_entered, passed, refused
 from protection.services import asking, validation_checks
+from recovery.engine.options import Wish
 from recovery.engine.preflight_facts import JobFacts, Judged, Place, PlaceFacts, Told
 from recovery.services import preflight_servers as servers
 from recovery.states import CheckOutcome
@@ -39,14 +40,16 @@ _INACTIVE: Final = Judged(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One account and Region of a plan, and what is asked about there: servers, and what launch
-    settings the portal intends for each, by DRS's id of it.
+    """One account and Region of a plan, and what is asked about there: servers, what launch
+    settings the portal intends for each, and which recovery point is wished for each, by DRS's id
+    of it.
     """
 
     account: TargetAccount
     region: str
     server_ids: tuple[str, ...]
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    wishes: Mapping[str, Wish] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -147,7 +150,7 @@ def _questions(found: _Entered) -> Iterator[_Question]:
         "permissions",
         lambda: validation_checks.permissions_in(wanted.account, caller, scope),
     )
-    yield _Question(place, "points", lambda: servers.points(scope, ids))
+    yield _Question(place, "points", lambda: servers.points(scope, wanted.wishes))
     yield _Question(place, "launches", lambda: servers.launches(scope, wanted.values))
 
 

@@ -12,18 +12,21 @@ from protection.choices import CheckState, LaunchStatus
 from protection.models import AccountRegion, AccountValidation, ProtectionGroup, SourceServer
 from protection.selectors import readiness_of, regions_by_key
 from protection.services import launch_status
-from recovery.engine.preflight import digest_of
+from recovery.engine.options import WHOLE, StartOptions, inherited
+from recovery.engine.preflight import digest_of, key_of
 from recovery.engine.preflight_facts import Facts, Judged, Place, PlaceFacts, ServerFacts
 from recovery.engine.wording import lasting
 from recovery.models import Execution, PlanWave, PlanWaveGroup, RecoveryPlan
 from recovery.selectors import holders, place_of_server, servers_by_group, with_waves
 from recovery.services.plan_rules import launched_of, named
 from recovery.services.preflight_asking import Wanted, ask_places
+from recovery.services.starting import complaints
 from recovery.states import CheckOutcome, ExecutionState
 
 # Where IAM does not answer, a validation counts for so long.
 _VALIDATION_WORTH: Final = timedelta(hours=24)
 _Regions = Mapping[tuple[object, str], AccountRegion]
+_Launched = tuple[PlanWave, ProtectionGroup, SourceServer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +52,57 @@ class _Settings:
     message: str
 
 
-def known_of(plan: RecoveryPlan) -> Known:
-    """Read what the database knows. The queries grow with the plan's groups, not its servers."""
+def known_of(plan: RecoveryPlan, options: StartOptions = WHOLE) -> Known:
+    """Read what the database knows of what `options` choose of `plan`. The queries grow with the
+    plan's groups, not its servers.
+    """
     waves = list(with_waves(RecoveryPlan.objects.filter(pk=plan.pk)).get().waves.all())
     entries = [(wave, entry) for wave in waves for entry in wave.entries.all()]
     held = servers_by_group(entry.group_id for _, entry in entries)
-    launched = [
+    planned = [
         (wave, entry.group, server)
         for wave, entry in entries
         for server in launched_of(held[entry.group_id], entry.server_ids)
     ]
+    launched = [row for row in planned if options.takes(row[0].position, row[2].server_id)]
     settings = _settings({entry.group for _, entry in entries})
     regions, held_by = regions_by_key(), holders()
     return Known(
         plan=plan,
-        needs={wave.position: frozenset(wave.depends_on) for wave in waves},
+        needs=_needs(waves, launched),
         servers=tuple(
-            _server(wave, group, server, settings, regions, held_by)
+            replace(
+                _server(wave, group, server, settings, regions, held_by),
+                wish=options.wish(server.server_id),
+            )
             for wave, group, server in launched
         ),
-        wanted=tuple(_wanted(launched, settings)),
-        wrong=tuple(_wrong(waves, entries, held)),
-        digest=digest_of((wave.position, *place_of_server(server)) for wave, _, server in launched),
+        wanted=tuple(_wanted(launched, settings, options)),
+        wrong=(*_wrong(waves, entries, held, options), *_wrong_options(waves, planned, options)),
+        digest=digest_of(
+            (wave.position, *place_of_server(server), str(options.wish(server.server_id)))
+            for wave, _, server in launched
+        ),
+    )
+
+
+def points_of(facts: Facts) -> dict[str, dict[str, str]]:
+    """The recovery points that were found for what is wished, as `Preflight.points` keeps them."""
+    found = {}
+    for server in facts.servers:
+        told = facts.places[server.place].points.get(server.server_id)
+        if server.wish and told is not None and told.value is not None:
+            key = key_of(*server.place, server.server_id)
+            found[key] = {"id": told.value.id, "at": told.value.at.isoformat()}
+    return found
+
+
+def _needs(waves: Sequence[PlanWave], launched: Sequence[_Launched]) -> dict[int, frozenset[int]]:
+    """What each wave waits for, where those that launch nothing count as ended."""
+    full = {wave.position for wave, _, _ in launched}
+    return inherited(
+        {wave.position: wave.depends_on for wave in waves},
+        {wave.position for wave in waves} - full,
     )
 
 
@@ -174,8 +206,9 @@ def _holder(holder: Execution, wave: PlanWave) -> str:
 
 
 def _wanted(
-    launched: Sequence[tuple[PlanWave, ProtectionGroup, SourceServer]],
+    launched: Sequence[_Launched],
     settings: Mapping[tuple[UUID, UUID], _Settings],
+    options: StartOptions,
 ) -> Iterable[Wanted]:
     by_place: dict[tuple[str, str], list[tuple[ProtectionGroup, SourceServer]]] = {}
     for _, group, server in launched:
@@ -188,20 +221,25 @@ def _wanted(
             for own in [settings.get((group.pk, server.pk))]
         }
         ids = tuple(sorted({server.server_id for _, server in rows}))
-        yield Wanted(rows[0][1].account, region, ids, values)
+        wishes = {server_id: options.wish(server_id) for server_id in ids}
+        yield Wanted(rows[0][1].account, region, ids, values, wishes)
 
 
 def _wrong(
     waves: Sequence[PlanWave],
     entries: Sequence[tuple[PlanWave, PlanWaveGroup]],
     held: Mapping[UUID, Sequence[SourceServer]],
+    options: StartOptions,
 ) -> Iterable[tuple[int, str]]:
     """What a start would be refused for, whatever AWS says."""
     seen: set[tuple[str, str, str]] = set()
     full: set[int] = set()
     for wave, entry in entries:
         servers = held[entry.group_id]
-        gone = sorted(set(entry.server_ids) - {server.server_id for server in servers})
+        there = {server.server_id for server in servers}
+        gone = sorted(
+            each for each in set(entry.server_ids) - there if options.takes(wave.position, each)
+        )
         if gone:
             yield wave.position, f"{entry.group} no longer holds {named(gone)}."
         launched = launched_of(servers, entry.server_ids)
@@ -212,5 +250,19 @@ def _wrong(
         if launched:
             full.add(wave.position)
     for wave in waves:
-        if wave.position not in full:
+        whole = options.takes_wave(wave.position) and not options.server_ids
+        if whole and wave.position not in full:
             yield wave.position, f"Wave {wave.position} ({wave.name}) has no servers."
+
+
+def _wrong_options(
+    waves: Sequence[PlanWave], planned: Sequence[_Launched], options: StartOptions
+) -> Iterable[tuple[int, str]]:
+    """What was chosen and is no longer in the plan."""
+    by_wave = {
+        wave.position: frozenset(
+            server.server_id for other, _, server in planned if other.position == wave.position
+        )
+        for wave in waves
+    }
+    return [(0, sentence) for _, sentence in complaints(options, by_wave)]

@@ -3,7 +3,6 @@ account and Region, so that DRS is not asked faster than it likes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from drportal.aws.drs import Drs
@@ -13,7 +12,8 @@ from drportal.aws.scope import Scope
 from protection.rules import launch as rules
 from protection.services import launch_validation as validation
 from protection.services import launch_writing
-from recovery.engine.preflight_facts import Against, LaunchFacts, Told
+from recovery.engine.options import Wish
+from recovery.engine.preflight_facts import Against, LaunchFacts, Point, Told
 
 T = TypeVar("T")
 
@@ -32,13 +32,17 @@ _LOOKED_AT: Final = (
 _SIZING: Final = "targetInstanceTypeRightSizingMethod"
 
 
-def points(scope: Scope, server_ids: Sequence[str]) -> dict[str, Told[datetime]]:
-    """When the latest recovery point of each server was taken."""
+def points(scope: Scope, wishes: Mapping[str, Wish]) -> dict[str, Told[Point]]:
+    """The recovery point that each server would be launched from, by what is wished for it."""
 
-    def ask(server_id: str) -> Told[datetime]:
-        return Told(Drs(scope).latest_recovery_point(server_id))
+    def ask(server_id: str) -> Told[Point]:
+        wish = wishes[server_id]
+        found = Drs(scope).recovery_point(
+            server_id, snapshot_id=wish.snapshot_id, not_after=wish.not_after
+        )
+        return Told(Point(found.snapshot_id, found.at) if found else None)
 
-    return _each(server_ids, ask, lambda error: Told(problem=error.detail))
+    return _each(sorted(wishes), ask, lambda error: Told(problem=error.detail))
 
 
 def launches(

@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -23,12 +23,13 @@ from drportal.actor import PORTAL, SCHEDULE, Actor
 from drportal.jobs import hint
 from drportal.state import move_all
 from drportal.transactions import reaches_outside
+from recovery.engine.options import WHOLE, StartOptions
 from recovery.engine.preflight import BLOCKING, Check, in_the_way, outcome_of, score_of
 from recovery.engine.preflight_rules import checks_of
 from recovery.errors import PreflightAlreadyRunning
 from recovery.models import Execution, PlanWave, Preflight, RecoveryPlan
-from recovery.services import notices
-from recovery.services.preflight_facts import facts_of, known_of
+from recovery.services import notices, starting
+from recovery.services.preflight_facts import Known, facts_of, known_of, points_of
 from recovery.states import PREFLIGHT, PreflightState
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,14 @@ class _TakenOver(Exception):
     """Another worker has this preflight, or it was given up."""
 
 
-def ask(plan: RecoveryPlan, *, actor: Actor) -> Preflight:
-    """Ask a worker for a preflight of `plan` as it is now. Raises PreflightAlreadyRunning."""
+def ask(plan: RecoveryPlan, *, options: StartOptions = WHOLE, actor: Actor) -> Preflight:
+    """Ask a worker for a preflight of `plan` as it is now, or of what `options` choose of it.
+
+    Raises PreflightAlreadyRunning and, for options that choose what a start of the plan would
+    refuse, what `starting.resolve` raises.
+    """
+    if options.as_dict():
+        starting.resolve(plan, options)
     give_up_dead()
     try:
         with transaction.atomic():
@@ -52,10 +59,12 @@ def ask(plan: RecoveryPlan, *, actor: Actor) -> Preflight:
                 plan=plan,
                 plan_version=plan.version,
                 requested_by=actor.name,
+                options=options.as_dict(),
                 leased_until=timezone.now(),
             )
             if actor != SCHEDULE:  # that beat asks is no news; what is found is recorded anyway
-                record("recovery.preflight.requested", actor=actor, subject=plan)
+                asked = {"options": options.as_dict()}
+                record("recovery.preflight.requested", actor=actor, subject=plan, **asked)
             hint("recovery.carry_out_preflight", preflight_id=str(preflight.pk))
     except IntegrityError as error:
         running = _running().filter(plan=plan).first()
@@ -75,9 +84,9 @@ def carry_out(preflight_id: UUID) -> None:
     if preflight is None:  # its plan has just been deleted
         return
     try:
-        known = known_of(preflight.plan)
-        checks = checks_of(facts_of(known, alive=_Pulse(preflight)))
-        _finish(preflight, checks, version=known.plan.version, digest=known.digest)
+        known = known_of(preflight.plan, StartOptions.of_dict(preflight.options))
+        facts = facts_of(known, alive=_Pulse(preflight))
+        _finish(preflight, checks_of(facts), known, points_of(facts))
     except _TakenOver:
         logger.warning("Another worker has taken over preflight %s", preflight_id)
 
@@ -88,13 +97,13 @@ def due() -> list[RecoveryPlan]:
     One that is being carried out holds its own servers; it is looked at again when it has ended.
     """
     since = timezone.now() - timedelta(minutes=settings.PREFLIGHT_EVERY_MINUTES)
-    of_plan = Preflight.objects.filter(plan=OuterRef("pk"))
+    of_plan = Preflight.objects.filter(plan=OuterRef("pk"), options={})
     latest = of_plan.order_by("-created_at").values("created_at")[:1]
     plans = RecoveryPlan.objects.filter(
         Exists(PlanWave.objects.filter(plan=OuterRef("pk"))),
         ~Exists(Execution.objects.active().filter(plan=OuterRef("pk"))),
         ~Exists(of_plan.filter(created_at__gt=since)),
-        ~Exists(of_plan.filter(state=PreflightState.RUNNING)),
+        ~Exists(_running().filter(plan=OuterRef("pk"))),
     )
     return list(plans.annotate(looked_at=latest).order_by("looked_at", "pk")[:_AT_ONCE])
 
@@ -134,27 +143,29 @@ def give_up_dead() -> int:
 def forget_old() -> int:
     """Delete what is older than the setting says, but of each plan the latest that was done."""
     long_ago = timezone.now() - timedelta(days=settings.PREFLIGHTS_KEPT_DAYS)
-    done = Preflight.objects.filter(state=PreflightState.DONE)
+    done = Preflight.objects.filter(state=PreflightState.DONE, options={})
     latest = done.order_by("plan_id", "-created_at", "id").distinct("plan_id").values("pk")
     old = Preflight.objects.filter(created_at__lt=long_ago).exclude(state=PreflightState.RUNNING)
     deleted, _ = old.exclude(pk__in=list(latest.values_list("pk", flat=True))).delete()
     return deleted
 
 
-def latest(plan: RecoveryPlan) -> Preflight | None:
-    """The preflight that was asked for last, or None if none ever was."""
-    return plan.preflights.order_by("-created_at", "id").first()
+def latest(plan: RecoveryPlan, options: StartOptions = WHOLE) -> Preflight | None:
+    """The preflight of just these options that was asked for last, or None if none ever was."""
+    asked = plan.preflights.filter(options=options.as_dict())
+    return asked.order_by("-created_at", "id").first()
 
 
-def last_done(plan: RecoveryPlan) -> Preflight | None:
-    """The preflight that was the last to be brought to an end, or None."""
-    done = plan.preflights.filter(state=PreflightState.DONE)
+def last_done(plan: RecoveryPlan, options: StartOptions = WHOLE) -> Preflight | None:
+    """The preflight of just these options that was the last to be brought to an end, or None."""
+    done = plan.preflights.filter(state=PreflightState.DONE, options=options.as_dict())
     return done.order_by("-created_at", "id").first()
 
 
 def latest_done(plans: Iterable[UUID]) -> dict[UUID, Preflight]:
-    """The preflight of each plan that was the last to be brought to an end. One query."""
-    found = Preflight.objects.filter(plan__in=list(plans), state=PreflightState.DONE)
+    """The preflight of each whole plan that was the last to be brought to an end. One query."""
+    done = Preflight.objects.filter(state=PreflightState.DONE, options={})
+    found = done.filter(plan__in=list(plans))
     newest = found.order_by("plan_id", "-created_at", "id").distinct("plan_id")
     return {preflight.plan_id: preflight for preflight in newest.defer("checks")}
 
@@ -186,7 +197,12 @@ class _Pulse:
 
 
 @transaction.atomic
-def _finish(preflight: Preflight, checks: list[Check], *, version: int, digest: str) -> None:
+def _finish(
+    preflight: Preflight,
+    checks: list[Check],
+    known: Known,
+    points: Mapping[str, Mapping[str, str]],
+) -> None:
     outcome, score = outcome_of(checks), score_of(checks)
     before = last_done(preflight.plan)
     ended = move_all(
@@ -200,13 +216,15 @@ def _finish(preflight: Preflight, checks: list[Check], *, version: int, digest: 
         outcome=outcome,
         score=score,
         checks=[check.as_dict() for check in checks],
-        plan_version=version,
-        digest=digest,
+        plan_version=known.plan.version,
+        digest=known.digest,
+        points=points,
     )
     if not ended:
         raise _TakenOver
     bad = outcome in BLOCKING
-    if bad and (before is None or before.outcome not in BLOCKING):
+    turned = bad and (before is None or before.outcome not in BLOCKING)
+    if turned and not preflight.options:  # of a part, whoever asked for it looks at it
         notices.of_plan(
             notices.PREFLIGHT_BAD,
             preflight.plan,
@@ -221,7 +239,8 @@ def _finish(preflight: Preflight, checks: list[Check], *, version: int, digest: 
         actor=PORTAL,
         subject=preflight.plan,
         preflight=str(preflight.pk),
-        version=version,
+        version=known.plan.version,
+        options=preflight.options,
         outcome=str(outcome),
         score=score,
         checks=dict(counts),

@@ -59,5 +59,6 @@ def _try_again(job: LaunchJob, server_ids: Sequence[str]) -> None:
         region=job.region,
         kind=job.kind,
         server_ids=list(server_ids),
+        point_ids={each: job.point_ids[each] for each in server_ids if each in job.point_ids},
     )
     WaveServer.objects.filter(launch_job=job, server_id__in=server_ids).update(launch_job=part)

@@ -258,11 +258,17 @@ def queue_jobs(wave: Wave) -> int:
                 region=region,
                 kind=wave.execution.kind,
                 server_ids=part,
+                point_ids=_points(by_id[server] for server in part),
             )
             WaveServer.objects.filter(pk__in=[by_id[server].pk for server in part]).update(
                 launch_job=job
             )
     return sum(map(len, by_place.values()))
+
+
+def _points(servers: Iterable[WaveServer]) -> dict[str, str]:
+    """The recovery points that were chosen, which every attempt keeps."""
+    return {row.server_id: row.chosen_point_id for row in servers if row.chosen_point_id}
 
 
 def _fail_without_account(wave: Wave, servers: list[WaveServer], account: str) -> None:

@@ -159,7 +159,7 @@ def _listings(path: str) -> list[Callable[[], object]]:
             lambda: drs.recovery_instances([ONE]),
             drs.all_recovery_instances,
         ],
-        POINTS: [lambda: drs.latest_recovery_point(ONE)],
+        POINTS: [lambda: drs.recovery_point(ONE)],
         "/ListExtensibleSourceServers": [lambda: extensions.extensible(SOUTH)],
         "/ListStagingAccounts": [extensions.staging_accounts],
     }
@@ -259,4 +259,5 @@ def test_the_latest_recovery_point_is_one_that_was_taken(
     loopback: Loopback, items: list[dict[str, str]], latest: datetime | None
 ) -> None:
     loopback.says(POINTS, Reply(body={"items": items}))
-    assert Drs(SCOPE).latest_recovery_point(ONE) == latest
+    found = Drs(SCOPE).recovery_point(ONE)
+    assert (found.at if found else None) == latest

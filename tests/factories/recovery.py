@@ -9,6 +9,7 @@ from factory.django import DjangoModelFactory
 from factory.helpers import post_generation
 
 from protection.models import ProtectionGroup
+from recovery.engine.options import StartOptions
 from recovery.engine.preflight import Check
 from recovery.models import (
     Execution,
@@ -107,8 +108,11 @@ class PreflightFactory(DjangoModelFactory[Preflight]):
     finished_at = LazyFunction(timezone.now)
     outcome = CheckOutcome.PASSED
     score = 100
+    options = LazyFunction(dict)
     checks = LazyFunction(lambda: [Check("servers", CheckOutcome.PASSED, "All is well.").as_dict()])
-    digest = LazyAttribute(lambda preflight: known_of(preflight.plan).digest)
+    digest = LazyAttribute(
+        lambda preflight: known_of(preflight.plan, StartOptions.of_dict(preflight.options)).digest
+    )
 
 
 class ExecutionFactory(DjangoModelFactory[Execution]):

@@ -8,6 +8,7 @@ from audit.services import record_refusal
 from drportal.access import allowed
 from drportal.actor import Actor, Door
 from drportal.errors import DomainError, Forbidden
+from recovery.management import starting
 from recovery.models import Execution
 from recovery.permissions import PlanPermission
 from recovery.selectors import executions_for
@@ -15,6 +16,7 @@ from recovery.services import approvals, clean_ups, executions, retries, steerin
 from recovery.states import InstanceOutcome
 
 _WHAT = (
+    "start",
     "cancel",
     "pause",
     "resume",
@@ -38,7 +40,10 @@ _CLEANING = ("terminate", "veto")
 
 class Command(BaseCommand):
     help = (
-        "Steers an execution and cleans up after it; the engine carries it out when a worker runs. "
+        "Starts a plan, steers an execution and cleans up after it; the engine carries it out when "
+        "a worker runs. "
+        "start: carry out the plan with this id, or of it --from-wave, each --only-wave, each "
+        "--server, from each --point or --not-after. "
         "cancel: launch nothing more. pause: start no further wave. "
         "resume: lift the pause; with --wave, open the gate of that wave. "
         "retry: launch the failed servers of --wave again, or of them each --server. "
@@ -53,24 +58,28 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("what", choices=_WHAT)
-        parser.add_argument("id", type=UUID, help="the execution's id")
+        parser.add_argument("id", type=UUID, help="the execution's id; to start, the plan's")
         parser.add_argument("--as", dest="who", required=True, help="the user who asks this")
         parser.add_argument("--reason", default="", help="why; it stays in the timeline")
         parser.add_argument("--wave", type=int, help="the wave's position, from 1")
         parser.add_argument("--minutes", type=_minutes, help=f"1 to {steering.MOST_MINUTES}")
-        parser.add_argument("--confirm", default="", help="the plan's name, after a recovery")
+        parser.add_argument("--confirm", default="", help="the plan's name, for a recovery")
         parser.add_argument(
             "--override-preflight",
             action="store_true",
             help="approve although its preflight is old or says no",
         )
         parser.add_argument("--server", action="append", default=[], help="an id at DRS")
+        starting.add_arguments(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["who"], is_active=True).first()
         if user is None:
             raise CommandError(f"There is no active user {options['who']!r}.", returncode=2)
         actor = Actor.of(user, door=Door.DIRECT)
+        if options["what"] == "start":
+            self.stdout.write(starting.start(user, options, actor))
+            return
         execution = _found(user, options["id"])
         try:
             _must_be_allowed(user, options["what"], execution)

@@ -10,6 +10,7 @@ from recovery.engine.preflight_facts import (
     Judged,
     LaunchFacts,
     PlaceFacts,
+    Point,
     ServerFacts,
     Told,
 )
@@ -48,7 +49,9 @@ def place(*servers: ServerFacts, **more: Any) -> PlaceFacts:
         "jobs": Told(()),
         "instances": Told({}),
         "subnets": Told({"subnet-1": 100}),
-        "points": {each.server_id: Told(NOW - timedelta(minutes=5)) for each in servers},
+        "points": {
+            each.server_id: Told(Point("pit-1", NOW - timedelta(minutes=5))) for each in servers
+        },
         "launches": {each.server_id: LaunchFacts(subnet_id="subnet-1") for each in servers},
     }
     return PlaceFacts(**facts | more)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from drportal.aws.limits import JobQuotas
 from recovery.engine import preflight as engine
+from recovery.engine.options import Wish
 from recovery.engine.preflight import Check, losses, outcome_of, score_of
-from recovery.engine.preflight_facts import Against, JobFacts, Judged, LaunchFacts, Told
+from recovery.engine.preflight_facts import Against, JobFacts, Judged, LaunchFacts, Point, Told
 from recovery.engine.preflight_rules import checks_of
 from recovery.states import CheckOutcome
 from tests.recovery.engine.preflight_world import (
@@ -47,11 +48,26 @@ def test_where_all_is_well_every_check_passes():
         ("lag", facts(server(lag=None)), "UNKNOWN"),
         ("lag", facts(server(readiness="UNKNOWN")), "UNKNOWN"),
         ("lag", facts(rpo=None), "WARNING"),
-        ("recovery_point", facts(points={ID: Told(NOW - HOUR)}), "WARNING"),
-        ("recovery_point", facts(points={ID: Told(NOW - HOUR)}, rpo=None), "PASSED"),
-        ("recovery_point", facts(points={ID: Told(NOW - 2 * DAY)}, rpo=None), "WARNING"),
-        ("recovery_point", facts(points={ID: Told(NOW + HOUR)}), "PASSED"),
+        ("recovery_point", facts(points={ID: Told(Point("pit-1", NOW - HOUR))}), "WARNING"),
+        (
+            "recovery_point",
+            facts(points={ID: Told(Point("pit-1", NOW - HOUR))}, rpo=None),
+            "PASSED",
+        ),
+        (
+            "recovery_point",
+            facts(points={ID: Told(Point("pit-1", NOW - 2 * DAY))}, rpo=None),
+            "WARNING",
+        ),
+        ("recovery_point", facts(points={ID: Told(Point("pit-1", NOW + HOUR))}), "PASSED"),
         ("recovery_point", facts(points={ID: Told(None)}), "FAILED"),
+        # A chosen point that is not there is no reason to take the latest.
+        ("recovery_point", facts(server(wish=Wish("pit-1")), points={ID: Told(None)}), "FAILED"),
+        (
+            "recovery_point",
+            facts(server(wish=Wish(not_after=NOW)), points={ID: Told(None)}),
+            "FAILED",
+        ),
         ("recovery_point", facts(points={ID: Told(problem="throttled")}), "UNKNOWN"),
         ("recovery_point", facts(points={}), "UNKNOWN"),
         ("held", facts(server(held_by="another execution")), "FAILED"),
