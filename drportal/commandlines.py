@@ -2,7 +2,7 @@
 
 import sys
 
-ALL_QUEUES = "engine,sync,mirror,notices,default"
+ALL_QUEUES = "engine,checks,sync,mirror,notices,default"
 
 
 def web(*, bind: str, workers: int = 2, threads: int = 4) -> list[str]:

@@ -171,6 +171,7 @@ def _wave(wave: PlanWave, launched: list[PlanWaveGroup]) -> Entry:
         "wait_seconds": _seconds(wave.wait),
         "time_limit_seconds": _seconds(wave.time_limit),
         "success_threshold": wave.success_threshold,
+        "checks": list(wave.checks),
     }
 
 

@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from drportal.aws.dynamodb import Index, Item
 from drportal.mirror.attributes import epoch, moment, seconds
 from drportal.mirror.projections import Projection, Style
-from recovery import mirror_drills, mirror_restore
+from recovery import mirror_checks, mirror_drills, mirror_restore
 from recovery.models import (
     Execution,
     LaunchJob,
@@ -21,6 +21,7 @@ from recovery.models import (
     PlanWave,
     PlanWaveGroup,
     RecoveryPlan,
+    ServerCheck,
     Termination,
     TerminationInstance,
     TerminationJob,
@@ -73,6 +74,7 @@ def _plan_wave(wave: PlanWave) -> Item:
         "waitSeconds": seconds(wave.wait),
         "timeLimitSeconds": seconds(wave.time_limit),
         "successThreshold": wave.success_threshold,
+        "checks": wave.checks,
     }
 
 
@@ -165,7 +167,8 @@ def _came_of(execution: Execution) -> Item:
 
 
 def _waves(waves: QuerySet[Wave]) -> Iterator[Item]:
-    servers = WaveServer.objects.order_by("name", "id")
+    checks = Prefetch("checks", ServerCheck.objects.order_by("position"))
+    servers = WaveServer.objects.order_by("name", "id").prefetch_related(checks)
     jobs = LaunchJob.objects.order_by("created_at", "id")
     for wave in waves.prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs)):
         yield _wave(wave) | {
@@ -192,6 +195,7 @@ def _wave(wave: Wave) -> Item:
         "waitUntil": moment(wave.wait_until),
         "timeLimitSeconds": seconds(wave.time_limit),
         "successThreshold": wave.success_threshold,
+        "checks": wave.checks,
         "groupNames": wave.group_names,
         "status": wave.state,
         "statusMessage": wave.message,
@@ -232,7 +236,9 @@ def _server(server: WaveServer) -> Item:
         "factsAt": moment(server.facts_at),
         "instanceGoneAt": moment(server.instance_gone_at),
         "startedAt": moment(server.started_at),
+        "launchedAt": moment(server.launched_at),
         "finishedAt": moment(server.finished_at),
+        "checks": [mirror_checks.item(check) for check in server.checks.all()],
     }
 
 

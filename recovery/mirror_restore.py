@@ -7,6 +7,7 @@ from uuid import UUID
 from drportal.aws.dynamodb import Item
 from drportal.mirror.rows import Restoration, columns
 from protection.models import TargetAccount
+from recovery import mirror_checks
 from recovery.models import (
     Execution,
     LaunchJob,
@@ -47,6 +48,7 @@ _ANY_WAVE: Final = {
     "wait": "waitSeconds",
     "time_limit": "timeLimitSeconds",
     "success_threshold": "successThreshold",
+    "checks": "checks",
 }
 _VERSION: Final = {
     "id": "versionId",
@@ -143,6 +145,7 @@ _SERVER: Final = {
     "facts_at": "factsAt",
     "instance_gone_at": "instanceGoneAt",
     "started_at": "startedAt",
+    "launched_at": "launchedAt",
     "finished_at": "finishedAt",
 }
 _JOB: Final = {
@@ -281,6 +284,7 @@ def waves(items: Iterable[Item], done: Restoration) -> None:
                 )
                 for told in item["servers"]
             )
+            done.write(mirror_checks.rows(item["servers"]))
     adoption.take_up_again()
 
 

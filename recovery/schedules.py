@@ -4,6 +4,7 @@ from drportal.jobs import Schedule
 
 SCHEDULES = (
     Schedule("Engine", task="recovery.tick", every=1, queue="engine", expires=5),
+    Schedule("Checks after launch", task="recovery.run_checks", every=2, queue="checks", expires=5),
     Schedule("Notices", task="recovery.send_notices", every=3, queue="notices", expires=10),
     Schedule(
         "Preflights of plans",

@@ -31,12 +31,13 @@ from recovery.models import (
     PlanWave,
     PlanWaveGroup,
     RecoveryPlan,
+    ServerCheck,
     ServerClaim,
     Wave,
     WaveServer,
 )
 from recovery.permissions import ExecutionPermission, NoticePermission, PlanPermission
-from recovery.states import JobState, ServerState
+from recovery.states import LAUNCHED_WELL, JobState, ServerState
 
 
 def plans_for(user: Anybody, *permissions: PlanPermission) -> QuerySet[RecoveryPlan]:
@@ -91,15 +92,19 @@ def with_counts(executions: QuerySet[Execution]) -> QuerySet[Execution]:
     )
     return executions.annotate(
         server_total=Count("servers"),
-        server_launched=Count("servers", filter=Q(servers__state=ServerState.LAUNCHED)),
+        server_launched=Count("servers", filter=Q(servers__state__in=LAUNCHED_WELL)),
         server_failed=Count("servers", filter=bad),
         server_left_out=Count("servers", filter=Q(servers__state=ServerState.LEFT_OUT)),
     )
 
 
 def whole(executions: QuerySet[Execution]) -> QuerySet[Execution]:
-    """`executions` with all that a page about one shows: waves, servers, jobs. Five queries."""
-    servers = WaveServer.objects.select_related("launch_job").order_by("name", "id")
+    """`executions` with all that a page about one shows: waves, servers with their checks, jobs.
+    Six queries.
+    """
+    checks = Prefetch("checks", ServerCheck.objects.order_by("position"))
+    servers = WaveServer.objects.select_related("launch_job").prefetch_related(checks)
+    servers = servers.order_by("name", "id")
     jobs = _with_watches(LaunchJob.objects.order_by("created_at", "id"))
     waves = Wave.objects.order_by("position").prefetch_related(
         Prefetch("servers", servers), Prefetch("jobs", jobs)

@@ -14,7 +14,8 @@ class Kind(models.TextChoices):
 
 class ExecutionState(models.TextChoices):
     """How an execution stands. AWAITING means that a second person has yet to approve it; PAUSED,
-    that only a person can let it go on.
+    that only a person can let it go on; TIMED_OUT, that nothing but the time limits of its waves
+    kept it from ending well.
     """
 
     AWAITING = "AWAITING", "Waiting for approval"
@@ -25,10 +26,16 @@ class ExecutionState(models.TextChoices):
     COMPLETED = "COMPLETED", "Completed"
     PARTIAL = "PARTIAL", "Partial"
     FAILED = "FAILED", "Failed"
+    TIMED_OUT = "TIMED_OUT", "Timed out"
     CANCELLED = "CANCELLED", "Cancelled"
 
 
-_EXECUTION_ENDS = {ExecutionState.COMPLETED, ExecutionState.PARTIAL, ExecutionState.FAILED}
+_EXECUTION_ENDS = {
+    ExecutionState.COMPLETED,
+    ExecutionState.PARTIAL,
+    ExecutionState.FAILED,
+    ExecutionState.TIMED_OUT,
+}
 
 EXECUTION = Lifecycle(
     {
@@ -44,6 +51,7 @@ EXECUTION = Lifecycle(
         ExecutionState.COMPLETED: set(),
         ExecutionState.PARTIAL: set(),
         ExecutionState.FAILED: set(),
+        ExecutionState.TIMED_OUT: set(),
         ExecutionState.CANCELLED: set(),
     }
 )
@@ -94,13 +102,15 @@ WAVE = Lifecycle(
 
 
 class ServerState(models.TextChoices):
-    """What became of one server. UNKNOWN means that DRS has not told, and is never success.
-    SKIPPED is DRS's doing, LEFT_OUT a person's.
+    """What became of one server. UNKNOWN means that nobody has told, and is never success.
+    SKIPPED is DRS's doing, LEFT_OUT a person's. READY is a launched server that has passed its
+    checks; one that has none is as good as it gets when it is LAUNCHED.
     """
 
     PENDING = "PENDING", "Pending"
     LAUNCHING = "LAUNCHING", "Launching"
     LAUNCHED = "LAUNCHED", "Launched"
+    READY = "READY", "Ready"
     FAILED = "FAILED", "Failed"
     SKIPPED = "SKIPPED", "Skipped by DRS"
     UNKNOWN = "UNKNOWN", "Unknown"
@@ -109,6 +119,8 @@ class ServerState(models.TextChoices):
     LEFT_OUT = "LEFT_OUT", "Left out"
 
 
+# A server that is well, unless its checks have not ended.
+LAUNCHED_WELL = frozenset({ServerState.LAUNCHED, ServerState.READY})
 _SERVER_ENDS = {ServerState.LAUNCHED, ServerState.FAILED, ServerState.SKIPPED}
 
 # UNKNOWN is final for its wave, but the truth may still come in.
@@ -125,11 +137,30 @@ SERVER = Lifecycle(
         ServerState.LAUNCHING: {*_SERVER_ENDS, ServerState.UNKNOWN, ServerState.CANCELLED},
         ServerState.UNKNOWN: set(_SERVER_ENDS),
         ServerState.LAUNCHED: set(),
+        ServerState.READY: set(),
         ServerState.FAILED: set(),
         ServerState.SKIPPED: set(),
         ServerState.BLOCKED: set(),
         ServerState.CANCELLED: set(),
         ServerState.LEFT_OUT: set(),
+    }
+)
+
+# What checks make of a launched server. For DRS, and without checks, LAUNCHED is an end.
+SERVER_CHECKED = Lifecycle(
+    {
+        ServerState.LAUNCHED: {ServerState.READY, ServerState.FAILED, ServerState.UNKNOWN},
+        ServerState.READY: set(),
+        ServerState.FAILED: set(),
+        ServerState.UNKNOWN: set(),
+    }
+)
+# What a person may have checked again; its instance is there, and is launched no second time.
+SERVER_CHECKED_AGAIN = Lifecycle(
+    {
+        ServerState.FAILED: {ServerState.LAUNCHED},
+        ServerState.UNKNOWN: {ServerState.LAUNCHED},
+        ServerState.LAUNCHED: set(),
     }
 )
 
@@ -139,6 +170,7 @@ EXECUTION_AGAIN = Lifecycle(
     {
         ExecutionState.PARTIAL: {ExecutionState.RUNNING},
         ExecutionState.FAILED: {ExecutionState.RUNNING},
+        ExecutionState.TIMED_OUT: {ExecutionState.RUNNING},
         ExecutionState.RUNNING: set(),
     }
 )
@@ -165,7 +197,7 @@ SERVER_AGAIN = Lifecycle(
 
 
 class Phase(models.TextChoices):
-    """Where a launching server is, as the DRS job log tells."""
+    """Where a launching server is, as the DRS job log tells; CHECKING, once it is launched."""
 
     WAITING = "WAITING", "Waiting"
     QUEUED = "QUEUED", "Queued"
@@ -174,7 +206,43 @@ class Phase(models.TextChoices):
     SNAPSHOT = "SNAPSHOT", "Taking snapshots"
     CONVERSION = "CONVERSION", "Converting"
     LAUNCH = "LAUNCH", "Launching"
+    CHECKING = "CHECKING", "Being checked"
     DONE = "DONE", "Done"
+
+
+class ServerCheckKind(models.TextChoices):
+    """What is looked at after a launch."""
+
+    EC2_STATUS = "EC2_STATUS", "EC2 status checks"
+    TCP = "TCP", "TCP connection"
+    HTTP = "HTTP", "HTTP request"
+    SSM = "SSM", "Systems Manager document"
+
+
+class ServerCheckState(models.TextChoices):
+    """How a check of a launched server stands. UNKNOWN means that it could not be made, or that
+    nobody can tell what came of it; it is never a pass.
+    """
+
+    WAITING = "WAITING", "Under way"
+    PASSED = "PASSED", "Passed"
+    FAILED = "FAILED", "Failed"
+    UNKNOWN = "UNKNOWN", "Unknown"
+
+
+# PASSED from FAILED and UNKNOWN is a person's word.
+SERVER_CHECK = Lifecycle(
+    {
+        ServerCheckState.WAITING: {
+            ServerCheckState.PASSED,
+            ServerCheckState.FAILED,
+            ServerCheckState.UNKNOWN,
+        },
+        ServerCheckState.FAILED: {ServerCheckState.PASSED, ServerCheckState.WAITING},
+        ServerCheckState.UNKNOWN: {ServerCheckState.PASSED, ServerCheckState.WAITING},
+        ServerCheckState.PASSED: set(),
+    }
+)
 
 
 class JobState(models.TextChoices):

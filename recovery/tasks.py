@@ -8,7 +8,14 @@ from django.utils import timezone
 from drportal import heartbeats
 from drportal.jobs import Job, hint
 from recovery.services import advance as engine
-from recovery.services import clean_ups, deliveries, drill_occurrences, preflights, reminders
+from recovery.services import (
+    checking,
+    clean_ups,
+    deliveries,
+    drill_occurrences,
+    preflights,
+    reminders,
+)
 from recovery.services import termination_runs as cleaning
 from recovery.services import watch as watching
 
@@ -17,6 +24,8 @@ from recovery.services import watch as watching
 _WORTH_SECONDS = 3
 # A channel that never stops answering is cut off, well before a lease on a delivery is over.
 _NOTICES_SECONDS = 50
+# A look that never ends is cut off, before its lease is over.
+_CHECKS_SECONDS = 80
 
 
 @shared_task(base=Job, name="recovery.tick")
@@ -51,6 +60,12 @@ def send_notices(**_: object) -> None:
     """Remind of closed gates, and tell whoever is to be told. Any number may run at once."""
     reminders.remind()
     deliveries.send_due()
+
+
+@shared_task(base=Job, name="recovery.run_checks", time_limit=_CHECKS_SECONDS)
+def run_checks(**_: object) -> None:
+    """Look at launched servers, as their plans say. Any number may run at once."""
+    checking.run_due()
 
 
 @shared_task(base=Job, name="recovery.terminate")

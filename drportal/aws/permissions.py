@@ -65,6 +65,7 @@ _SERVER, _INSTANCE, _JOB = _drs("source-server"), _drs("recovery-instance"), _dr
 _LAUNCH_TEMPLATE = _ec2("launch-template")
 _PASSED_TO_EC2 = (("iam:PassedToService", ("ec2.amazonaws.com",)),)
 _PREPARED = ((f"ec2:ResourceTag/{INTO[0]}", (INTO[1],)),)
+_RUNS_COMMANDS = ((f"ssm:resourceTag/{MANAGED}", ("drs.amazonaws.com",)),)
 _MADE_BY = ("CreateFleet", "CreateNetworkInterface", "CreateSecurityGroup", "CreateSnapshot")
 _MADE_BY_DRS = (("ec2:CreateAction", (*_MADE_BY, "CreateVolume", "RunInstances")),)
 # The roles that DRS gives to instances, when nobody says otherwise (DRS user guide).
@@ -252,6 +253,7 @@ _EC2: Mapping[str, tuple[Permission, ...]] = {
         for name in (
             "DescribeAvailabilityZones",
             "DescribeInstances",
+            "DescribeInstanceStatus",
             "DescribeInstanceTypeOfferings",
             "DescribeInstanceTypes",
             "DescribeLaunchTemplates",
@@ -291,6 +293,17 @@ OPERATIONS: Operations = {
     "service-quotas": {
         "ListServiceQuotas": _reads("servicequotas", "ListServiceQuotas"),
         "GetServiceQuota": _reads("servicequotas", "GetServiceQuota"),
+    },
+    # For checks after a launch. Commands go to instances that DRS has made, and to no others.
+    "ssm": {
+        **{
+            name: _reads("ssm", name)
+            for name in ("DescribeInstanceInformation", "GetCommandInvocation", "ListCommands")
+        },
+        "SendCommand": (
+            Permission("ssm:SendCommand", "arn:{partition}:ssm:*:*:document/*"),
+            Permission("ssm:SendCommand", _ec2("instance"), equals=_RUNS_COMMANDS),
+        ),
     },
     "sts": {"GetCallerIdentity": ()},  # needs no permission, and none can forbid it (STS)
 }

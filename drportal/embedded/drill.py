@@ -8,7 +8,7 @@ from typing import Any
 from drportal.embedded.client import ApiRefused, Client
 from drportal.embedded.facts import WaveFacts
 
-_ENDED = {"COMPLETED", "PARTIAL", "FAILED", "CANCELLED"}
+_ENDED = {"COMPLETED", "PARTIAL", "FAILED", "TIMED_OUT", "CANCELLED"}
 _PAUSE = 0.5
 
 

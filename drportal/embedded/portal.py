@@ -56,7 +56,8 @@ class Portal:
             "worker-engine", commandlines.worker(name="engine", queues="engine", concurrency=2)
         )
         self._run(
-            "worker", commandlines.worker(name="general", queues="sync,mirror,notices,default")
+            "worker",
+            commandlines.worker(name="general", queues="checks,sync,mirror,notices,default"),
         )
         self._run("beat", commandlines.beat())
 

@@ -158,6 +158,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "InstanceOutcome": "recovery.states.InstanceOutcome",
         "PreflightState": "recovery.states.PreflightState",
         "CheckOutcome": "recovery.states.CheckOutcome",
+        "ServerCheckKind": "recovery.states.ServerCheckKind",
+        "ServerCheckState": "recovery.states.ServerCheckState",
         "SyncKind": "protection.choices.SyncKind",
         "SyncState": "protection.choices.SyncState",
         "RegionStatus": "protection.choices.RegionStatus",
@@ -185,6 +187,8 @@ CELERY_TASK_ROUTES = {
     "recovery.send_notices": {"queue": "notices"},
     # Asking AWS about whole plans takes its time, and must not hold up what is being recovered.
     "recovery.carry_out_preflight": {"queue": "sync"},
+    # What a launched server does not answer must not hold up the next launch.
+    "recovery.run_checks": {"queue": "checks"},
     "recovery.*": {"queue": "engine"},
     "protection.*": {"queue": "sync"},
     "mirror.*": {"queue": "mirror"},
@@ -239,6 +243,8 @@ DRILL_START_WINDOW_MINUTES = env.whole("DRILL_START_WINDOW_MINUTES", 60, low=5, 
 DRILL_OVERDUE_REMINDER_DAYS = env.whole("DRILL_OVERDUE_REMINDER_DAYS", 7, low=1, high=365)
 # How long before a drill is cleaned up by itself people are told, so that they can veto it.
 CLEAN_UP_WARNING_MINUTES = env.whole("CLEAN_UP_WARNING_MINUTES", 60, low=1, high=10_080)
+# Simulated instances may be on the machine itself; no instance of AWS has such an address.
+CHECKS_MAY_ASK_LOOPBACK = bool(AWS_ENDPOINT_URL)
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", {"DEBUG", "INFO", "WARNING", "ERROR"}, "INFO")
 LOG_FORMAT = env.one_of("LOG_FORMAT", {"json", "text"}, "json")

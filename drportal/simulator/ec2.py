@@ -16,6 +16,7 @@ from drportal.simulator.identifiers import stable
 from drportal.simulator.models import DRSBackend
 from drportal.simulator.placement import Placement, placement, subnet_named
 from drportal.simulator.resources import SourceServer
+from drportal.simulator.world import world
 
 LAUNCH_INTO_TAG = ("AWSDRS", "AllowLaunchingIntoThisInstance")
 CONVERSION_SERVER = "AWS Elastic Disaster Recovery Conversion Server"
@@ -67,6 +68,9 @@ def _launch_new(
         block_device_mappings=launch_templates.block_devices(data, server),
         tags=tags,
     )
+    address = world.guests.of(server.hostname).address
+    if address:
+        instance.nics[0].private_ip_address = address
     moto_templates.spend_credits(instance, data)
     _attach_profile(ec2, instance, data.get("IamInstanceProfile") or {})
     return instance

@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from drportal.simulator import policies, service_quotas
+from drportal.simulator import guests, policies, service_quotas
 from drportal.simulator.accounts import Session
 from drportal.simulator.calls import Call
 from drportal.simulator.faults import AFTER, BEFORE, Fault, Kind
@@ -92,6 +92,7 @@ def exchange(request: Arrived, proceed: Callable[[str], Answer]) -> Answer:
         answered = (
             _refused(wanted, call, session)
             or service_quotas.answered(wanted, account)
+            or _inside(wanted, call)
             or _carried_out(wanted, call, proceed)
         )
         _lose_afterwards(call)
@@ -175,6 +176,15 @@ def _untrusted(wanted: Asked, call: Call) -> Answer | None:
         return None
     message = f"User: {principal} is not authorized to perform: sts:AssumeRole on resource: {role}"
     return answer(refusal("denied", "sts", message=message), "sts")
+
+
+def _inside(wanted: Asked, call: Call) -> Answer | None:
+    """What the inside of instances answers."""
+    if wanted.service not in {"ec2", "ssm"}:
+        return None
+    _settle(call)
+    with world.lock:
+        return guests.answered(wanted, call.account, world.guests, world.clock.now())
 
 
 def _carried_out(wanted: Asked, call: Call, proceed: Callable[[str], Answer]) -> Answer:

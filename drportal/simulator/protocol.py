@@ -120,7 +120,7 @@ def _params(service: str, request: Arrived, values: dict[str, str]) -> dict[str,
     if service == "dynamodb":  # items would fill the log
         body = _json_object(request.body)
         return {"TableName": body["TableName"]} if "TableName" in body else {}
-    if service == "servicequotas":
+    if service in {"servicequotas", "ssm"}:
         return _json_object(request.body)
     return {name: value for name, value in values.items() if name not in ("Action", "Version")}
 

@@ -9,6 +9,7 @@ from drportal.simulator.accounts import Registry
 from drportal.simulator.calls import CallLog
 from drportal.simulator.clock import Clock
 from drportal.simulator.faults import Faults
+from drportal.simulator.guests import Guests
 from drportal.simulator.settings import Settings
 
 DEFAULT_SEED = 20260101
@@ -31,6 +32,7 @@ class World:
         self.faults = Faults(self.random)
         self.calls = CallLog()
         self.accounts = Registry()
+        self.guests = Guests()
 
     def seed(self, value: int) -> None:
         """Start the random source again, so that a run with the same calls is the same run."""

@@ -14,17 +14,20 @@ from drportal.adminkit.widgets import Share, Tone, age, badge, lapse, progress, 
 from recovery.admin import tones
 from recovery.admin.drawing import Box, drawing, in_order
 from recovery.engine.options import StartOptions
-from recovery.models import Execution, JobWatch, LaunchJob, Wave, WaveServer
+from recovery.models import Execution, JobWatch, LaunchJob, ServerCheck, Wave, WaveServer
 from recovery.selectors import rto_deadline
+from recovery.services.check_requests import may_be_checked_again
 from recovery.services.retries import can_be_retried, retriable
 from recovery.services.steering import BEFORE_LAUNCH
-from recovery.states import EXECUTION, JobState, ServerState, WaveState
+from recovery.states import EXECUTION, JobState, ServerCheckState, ServerState, WaveState
 
 _LATE = timedelta(seconds=15)  # beat looks every few seconds for what is due
 _UNANSWERED = timedelta(seconds=60)  # four times the slowest poll
 
 _ORDER = (
+    (ServerState.READY, "ready"),
     (ServerState.LAUNCHED, "launched"),
+    (tones.BEING_CHECKED, "being checked"),
     (ServerState.LAUNCHING, "launching"),
     (ServerState.FAILED, "failed"),
     (ServerState.SKIPPED, "skipped"),
@@ -45,12 +48,24 @@ _UNDER_WAY = {ServerState.PENDING, ServerState.LAUNCHING}
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLine:
+    """A check of a launched server."""
+
+    check: ServerCheck
+    badge: SafeString
+    tries: str
+    looked: str
+    passable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ServerLine:
     """A server in the table of its wave."""
 
     server: WaveServer
     badge: SafeString
     phase: str
+    checks: Sequence[CheckLine]
     times: str
     facts_age: str
     optional: bool
@@ -83,6 +98,7 @@ class WaveCard:
     open: bool
     timer: str
     retriable: int
+    recheckable: int
     skippable: bool
     extendable: bool
     jobs: Sequence[JobLine]
@@ -125,7 +141,7 @@ def board(execution: Execution) -> Board:
         badge=tones.execution_badge(execution.state),
         kind=tones.kind_badge(execution.kind),
         lasted=lapse(execution.started_at or execution.created_at, execution.finished_at),
-        bar=bar(server.state for server in servers),
+        bar=bar(_standing(server) for server in servers),
         graph=drawing([_box(card) for card in cards]),
         due_by=_due_by(execution),
         late=_late(execution, watches.values()),
@@ -140,8 +156,12 @@ def bar(states: Any) -> SafeString:
     """The progress of servers that are in `states`."""
     counted = Counter(states)
     return progress(
-        [Share(counted[state], word, tones.SERVER_TONES[state]) for state, word in _ORDER]
+        [Share(counted[state], word, tones.STANDING_TONES[state]) for state, word in _ORDER]
     )
+
+
+def _standing(server: WaveServer) -> str:
+    return tones.BEING_CHECKED if server.being_checked else server.state
 
 
 def _watches(waves: Any) -> dict[tuple[Any, str], JobWatch]:
@@ -176,7 +196,7 @@ def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], Job
         badge=badge(label, tone),
         label=label,
         tone=tone,
-        bar=bar(line.server.state for line in servers),
+        bar=bar(_standing(line.server) for line in servers),
         after=after,
         lasted=lapse(wave.started_at, wave.finished_at),
         waits=state == WaveState.WAITING and wave.gate_opened_at is None,
@@ -184,6 +204,7 @@ def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], Job
         open=lacking or state not in _SHUT,
         timer=_timer(wave),
         retriable=len(retriable(wave)),
+        recheckable=sum(may_be_checked_again(server) for server in wave.servers.all()),
         skippable=state in BEFORE_LAUNCH,
         extendable=_has_time(wave),
         jobs=[_job_line(job, watches.get((job.account_id, job.region))) for job in wave.jobs.all()],
@@ -213,12 +234,24 @@ def _server_line(server: WaveServer) -> ServerLine:
     state = ServerState(server.state)
     return ServerLine(
         server=server,
-        badge=tones.server_badge(state),
+        badge=tones.standing_badge(server),
         phase=server.get_phase_display() if state in _UNDER_WAY else "",
+        checks=[_check_line(check) for check in server.checks.all()],
         times=lapse(server.started_at, server.finished_at),
         facts_age=age(server.facts_at) if server.facts_at else "",
         optional=not server.critical,
         chosen=tones.chosen_point(server),
+    )
+
+
+def _check_line(check: ServerCheck) -> CheckLine:
+    attempts = f"attempt {check.attempts} of {check.definition['attempts']}"
+    return CheckLine(
+        check=check,
+        badge=tones.check_badge(check.state),
+        tries=attempts if check.attempts else "",
+        looked=age(check.looked_at) if check.looked_at else "",
+        passable=check.state != ServerCheckState.PASSED,
     )
 
 
@@ -254,12 +287,19 @@ def _late(execution: Execution, watches: Iterable[JobWatch]) -> str:
     if execution.state not in EXECUTION.active:
         return ""
     now = timezone.now()
-    looked_at: list[Execution | JobWatch] = [execution, *watches]
+    checks = [
+        check
+        for wave in execution.waves.all()
+        for server in wave.servers.all()
+        for check in server.checks.all()
+        if check.state == ServerCheckState.WAITING
+    ]
+    looked_at: list[Execution | JobWatch | ServerCheck] = [execution, *watches, *checks]
     overdue = max(_overdue(row, now) for row in looked_at)
     return span(overdue.total_seconds()) if overdue > _LATE else ""
 
 
-def _overdue(row: Execution | JobWatch, now: datetime) -> timedelta:
+def _overdue(row: Execution | JobWatch | ServerCheck, now: datetime) -> timedelta:
     if row.due_at is None or (row.leased_until and row.leased_until > now):
         return timedelta(0)
     return now - row.due_at

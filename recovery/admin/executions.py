@@ -17,6 +17,7 @@ from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
 from recovery.admin import clean_ups, terminations, tones
 from recovery.admin.approvals import ApprovalPages
 from recovery.admin.board import board
+from recovery.admin.checking import CheckPages
 from recovery.admin.clean_ups import CleanUpPages
 from recovery.admin.reports import page
 from recovery.admin.steering import can_be_paused, can_be_steered, may_steer
@@ -32,7 +33,7 @@ _MOST_EVENTS = 200
 
 
 @admin.register(Execution, site=site)
-class ExecutionAdmin(ApprovalPages, CleanUpPages):
+class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages):
     """What runs and what ran."""
 
     icon, section, place = "play_circle", "Recovery", 20
@@ -66,6 +67,7 @@ class ExecutionAdmin(ApprovalPages, CleanUpPages):
             self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
             *self.steering_urls(),
             *self.approval_urls(),
+            *self.check_urls(),
             *self.clean_up_urls(),
         ]
 

@@ -15,6 +15,7 @@ from drportal.adminkit.widgets import Tone
 from drportal.errors import DomainError, InvalidInput
 from protection.admin.group_forms import tags_in
 from protection.models import SourceServer
+from recovery.admin.check_forms import forms_of
 from recovery.admin.drawing import Box, drawing
 from recovery.admin.wave_drafts import Draft, drafts_in, drafts_of, rearranged
 from recovery.models import RecoveryPlan
@@ -22,6 +23,7 @@ from recovery.selectors import servers_by_group
 from recovery.services.plans import GroupServers, PlanSpec, WaveSpec
 
 _PLACE = re.compile(r"waves\[(\d+)\]\.(\w+)")
+_CHECK = re.compile(r"waves\[(\d+)\]\.checks\[(\d+)\]\.(\w+)")
 _FIELD = {"group_ids": "groups"}  # by the service's name for it
 _MINUTE = timedelta(minutes=1)
 _MOST_MINUTES = 1_000_000  # the service says how many there may be; this is what can be counted
@@ -167,11 +169,18 @@ class WaveForm(PortalForm):
         super().__init__(*args, **kwargs)
         self.draft = draft
         self.servers: list[GroupChoice] = []
+        sent: Any = self.data if self.is_bound else None
+        self.checks = forms_of(str(self.prefix), draft.checks, sent)
         choosing: dict[str, Any] = self.fields
         choosing["groups"].choices = groups
         choosing["depends_on"].choices = others
         if not others:
             del self.fields["depends_on"]
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether any is typed, or marked."""
+        return any(check.get("name") or check.get("kind") for check in self.draft.checks)
 
     def spec(self) -> WaveSpec:
         """The wave as the service takes it, of a valid form."""
@@ -190,7 +199,16 @@ class WaveForm(PortalForm):
                 for entry in map(self._servers_in, said["groups"])
                 if entry.server_ids or entry.optional_server_ids
             ),
+            checks=tuple(form.said() for form in self.checks if form.is_there()),
         )
+
+    def refuse_check(self, place: int, field: str, message: str) -> None:
+        """Show what is wrong with a check, counted among those that are there."""
+        there = [form for form in self.checks if form.is_there()]
+        if place < len(there):
+            there[place].complain(field, message)
+        else:
+            self.complain("", message)
 
     def _servers_in(self, group: str) -> GroupServers:
         """What is ticked of one group; of a group that is not in the wave nothing counts."""
@@ -266,15 +284,19 @@ class PlanForm:
     @property
     def errors(self) -> bool:
         """Whether anything is marked."""
-        return any(form.is_bound and form.errors for form in [self.head, *self.waves])
+        return any(form.is_bound and form.errors for form in self._forms())
 
     def non_field_errors(self) -> Any:
         return self.head.non_field_errors()
 
     def is_valid(self) -> bool:
         """Whether what was sent can be handed to the service. Looks at every part."""
-        valid = [form.is_valid() for form in [self.head, *self.waves]]
+        valid = [form.is_valid() for form in self._forms()]
         return all(valid)
+
+    def _forms(self) -> list[PortalForm]:
+        checks = [check for wave in self.waves for check in wave.checks]
+        return [self.head, *self.waves, *checks]
 
     def refuse(self, error: DomainError) -> None:
         """Show why the service refused, at the wave that it is about."""
@@ -283,7 +305,11 @@ class PlanForm:
             return
         for complaint in error.errors:
             place = _PLACE.fullmatch(complaint["field"])
-            if place and int(place[1]) < len(self.waves):
+            check = _CHECK.fullmatch(complaint["field"])
+            if check and int(check[1]) < len(self.waves):
+                wave = self.waves[int(check[1])]
+                wave.refuse_check(int(check[2]), check[3], complaint["message"])
+            elif place and int(place[1]) < len(self.waves):
                 field = _FIELD.get(place[2], place[2])
                 self.waves[int(place[1])].complain(field, complaint["message"])
             else:

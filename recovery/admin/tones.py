@@ -6,7 +6,15 @@ from drportal.adminkit.widgets import Tone, badge
 from recovery.engine.options import took_another
 from recovery.models import WaveServer
 from recovery.models.notices import DeliveryState
-from recovery.states import ExecutionState, JobState, Kind, ServerState, WaveState
+from recovery.states import (
+    ExecutionState,
+    JobState,
+    Kind,
+    Phase,
+    ServerCheckState,
+    ServerState,
+    WaveState,
+)
 
 _EXECUTION = {
     ExecutionState.AWAITING: Tone.WAIT,
@@ -17,6 +25,7 @@ _EXECUTION = {
     ExecutionState.COMPLETED: Tone.GOOD,
     ExecutionState.PARTIAL: Tone.UNSURE,
     ExecutionState.FAILED: Tone.BAD,
+    ExecutionState.TIMED_OUT: Tone.BAD,
     ExecutionState.CANCELLED: Tone.PLAIN,
 }
 WAVE_TONES = {
@@ -38,16 +47,26 @@ _DELIVERY = {
     DeliveryState.GIVEN_UP: Tone.BAD,
     DeliveryState.DROPPED: Tone.PLAIN,
 }
-SERVER_TONES = {
+SERVER_TONES: dict[str, Tone] = {
     ServerState.PENDING: Tone.PLAIN,
     ServerState.LAUNCHING: Tone.BUSY,
     ServerState.LAUNCHED: Tone.GOOD,
+    ServerState.READY: Tone.GOOD,
     ServerState.FAILED: Tone.BAD,
     ServerState.SKIPPED: Tone.BAD,
     ServerState.UNKNOWN: Tone.UNSURE,
     ServerState.BLOCKED: Tone.UNSURE,
     ServerState.CANCELLED: Tone.PLAIN,
     ServerState.LEFT_OUT: Tone.PLAIN,
+}
+# Servers that are launched and being checked are neither well nor bad.
+BEING_CHECKED = Phase.CHECKING
+STANDING_TONES = {**SERVER_TONES, BEING_CHECKED: Tone.BUSY}
+_CHECK = {
+    ServerCheckState.WAITING: Tone.BUSY,
+    ServerCheckState.PASSED: Tone.GOOD,
+    ServerCheckState.FAILED: Tone.BAD,
+    ServerCheckState.UNKNOWN: Tone.UNSURE,
 }
 # That a job ended says nothing of its servers, so it is never green.
 _JOB = {
@@ -77,6 +96,19 @@ def server_badge(state: str) -> SafeString:
     """What became of a server."""
     known = ServerState(state)
     return badge(known.label, SERVER_TONES[known])
+
+
+def standing_badge(server: WaveServer) -> SafeString:
+    """What became of a server, or that it is being checked, which is not good yet."""
+    if server.being_checked:
+        return badge("Being checked", Tone.BUSY)
+    return server_badge(server.state)
+
+
+def check_badge(state: str) -> SafeString:
+    """How a check of a launched server stands."""
+    known = ServerCheckState(state)
+    return badge(known.label, _CHECK[known])
 
 
 def job_badge(state: str) -> SafeString:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from django.http import QueryDict
 
+from recovery.admin.check_forms import Typed, typed_in, typed_of
 from recovery.models import RecoveryPlan
 from recovery.services.plan_documents import spec_of
 from recovery.services.plans import DEFAULT_LIMIT, MOST_WAVES, WaveSpec
@@ -30,6 +31,7 @@ class Draft:
     success_threshold: str = "100"
     only: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    checks: tuple[Typed, ...] = ()
 
 
 def rearranged(drafts: Sequence[Draft], command: str) -> list[Draft]:
@@ -81,6 +83,7 @@ def _draft_of(wave: WaveSpec) -> Draft:
         optional=tuple(
             f"{entry.group_id}/{pk}" for entry in said for pk in entry.optional_server_ids
         ),
+        checks=tuple(typed_of(check) for check in wave.checks),
     )
 
 
@@ -106,4 +109,5 @@ def _draft_in(data: QueryDict, prefix: str) -> Draft:
         success_threshold=data.get(f"{prefix}success_threshold", ""),
         only=tuple(data.getlist(f"{prefix}only")),
         optional=tuple(data.getlist(f"{prefix}optional")),
+        checks=typed_in(data, prefix),
     )

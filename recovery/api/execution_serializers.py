@@ -7,9 +7,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from drportal.api.serializers import Known, Seconds
-from recovery.models import Execution, ExecutionEvent, LaunchJob, Wave, WaveServer
+from recovery.api.checks import CheckOut
+from recovery.models import Execution, ExecutionEvent, LaunchJob, ServerCheck, Wave, WaveServer
 from recovery.selectors import rto_deadline
-from recovery.states import ServerState, WaveState
+from recovery.states import LAUNCHED_WELL, ServerState, WaveState
 
 
 class Counts(serializers.Serializer[Any]):
@@ -121,6 +122,35 @@ class JobOut(serializers.ModelSerializer[LaunchJob]):
         read_only_fields = fields
 
 
+class ServerCheckOut(serializers.ModelSerializer[ServerCheck]):
+    """A check of a launched server."""
+
+    message = Known(help_text="What the last look found.")
+    by_hand = Known(help_text="Who took it as passed on their word.")
+    reason = Known(help_text="Why they did.")
+    attempts_allowed = serializers.IntegerField(source="definition.attempts", read_only=True)
+
+    class Meta:
+        model = ServerCheck
+        fields = (
+            "id",
+            "name",
+            "kind",
+            "required",
+            "state",
+            "message",
+            "attempts",
+            "attempts_allowed",
+            "looked_at",
+            "started_at",
+            "deadline_at",
+            "finished_at",
+            "by_hand",
+            "reason",
+        )
+        read_only_fields = fields
+
+
 class WaveServerOut(serializers.ModelSerializer[WaveServer]):
     """A server in a wave: where it is, and what became of it."""
 
@@ -138,6 +168,7 @@ class WaveServerOut(serializers.ModelSerializer[WaveServer]):
         read_only=True, help_text="False: the start did not choose it, and it was never held."
     )
     chosen_point_id = Known(help_text="The recovery point that was chosen; null: the latest.")
+    checks = ServerCheckOut(many=True, read_only=True)
 
     class Meta:
         model = WaveServer
@@ -169,7 +200,9 @@ class WaveServerOut(serializers.ModelSerializer[WaveServer]):
             "facts_at",
             "instance_gone_at",
             "started_at",
+            "launched_at",
             "finished_at",
+            "checks",
         )
         read_only_fields = fields
 
@@ -195,6 +228,7 @@ class WaveOut(serializers.ModelSerializer[Wave]):
     message = Known()
     wait_seconds = Seconds(source="wait", allow_null=False)
     time_limit_seconds = Seconds(source="time_limit", allow_null=False)
+    checks = serializers.ListField(child=CheckOut(), read_only=True)
     counts = serializers.SerializerMethodField()
     servers = WaveServerOut(many=True, read_only=True)
     jobs = JobOut(many=True, read_only=True)
@@ -213,6 +247,7 @@ class WaveOut(serializers.ModelSerializer[Wave]):
             "wait_until",
             "time_limit_seconds",
             "success_threshold",
+            "checks",
             "started_at",
             "deadline_at",
             "finished_at",
@@ -274,7 +309,7 @@ def counts_of(states: list[str]) -> dict[str, int]:
     bad = (ServerState.FAILED, ServerState.SKIPPED, ServerState.UNKNOWN, ServerState.BLOCKED)
     return {
         "total": len(states),
-        "launched": found[ServerState.LAUNCHED],
+        "launched": sum(found[state] for state in LAUNCHED_WELL),
         "failed": sum(found[state] for state in bad),
         "left_out": found[ServerState.LEFT_OUT],
     }

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from drportal.api.serializers import Flag, Id, Seconds, StrictSerializer, Tags, Text, Whole
+from recovery.api.checks import CheckIn, CheckOut
 from recovery.models import PlanVersion, PlanWave, RecoveryPlan
 from recovery.services.plan_rules import LONGEST_OBJECTIVE, LONGEST_WAIT, MOST_ADDRESSES
 from recovery.services.plans import (
@@ -80,6 +81,11 @@ class WaveIn(StrictSerializer):
         max_value=100,
         help_text="It ends well if every critical server was launched, and at least this many "
         "percent of all.",
+    )
+    checks = CheckIn(
+        many=True,
+        required=False,
+        help_text="What is checked of each server once it is launched, before the wave ends well.",
     )
 
 
@@ -195,6 +201,7 @@ def _spec(wave: dict[str, Any]) -> WaveSpec:
         time_limit=wave["time_limit_minutes"] * _MINUTE,
         wait=wave["wait_minutes"] * _MINUTE,
         success_threshold=wave["success_threshold"],
+        checks=tuple(wave.get("checks", ())),
         group_servers=tuple(
             GroupServers(
                 entry["group_id"],
@@ -221,6 +228,7 @@ class PlanWaveOut(serializers.ModelSerializer[PlanWave]):
     groups = serializers.SerializerMethodField()
     wait_minutes = serializers.SerializerMethodField()
     time_limit_minutes = serializers.SerializerMethodField()
+    checks = serializers.ListField(child=CheckOut(), read_only=True)
 
     class Meta:
         model = PlanWave
@@ -234,6 +242,7 @@ class PlanWaveOut(serializers.ModelSerializer[PlanWave]):
             "wait_minutes",
             "time_limit_minutes",
             "success_threshold",
+            "checks",
         )
         read_only_fields = fields
 

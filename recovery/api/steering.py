@@ -13,11 +13,18 @@ from recovery.api.examples import EXTEND, RESUME, RETRY, SKIP
 from recovery.api.execution_serializers import ExecutionOut
 from recovery.api.serializers import CancelIn, ResumeIn
 from recovery.api.starting import shown
-from recovery.api.steering_serializers import ExtendIn, PauseIn, RetryIn, SkipIn
+from recovery.api.steering_serializers import (
+    CheckAgainIn,
+    ExtendIn,
+    PassCheckIn,
+    PauseIn,
+    RetryIn,
+    SkipIn,
+)
 from recovery.permissions import PlanPermission
-from recovery.services import executions, retries, steering
+from recovery.services import check_requests, executions, retries, steering
 
-_ACTIONS = ("cancel", "pause", "resume", "retry", "skip", "extend")
+_ACTIONS = ("cancel", "pause", "resume", "retry", "skip", "extend", "check_again", "pass_check")
 NEEDS: Final = {name: Needs.on_it(PlanPermission.STEER) for name in _ACTIONS}
 
 
@@ -57,12 +64,30 @@ class SteeringActions(RecordedViewSet):
         """Launch servers of an ended wave that FAILED or were SKIPPED again, in this execution.
 
         The wave launches again with its whole time limit, waves that only it blocked wait for it,
-        and an execution that ended FAILED or PARTIAL goes on. 409 for a server of which it is not
-        known what became of it (`recovery.outcome_unknown`), of which a launch job has not ended
-        or was lost (`recovery.launch_not_settled`), that another execution holds
+        and an execution that ended FAILED, PARTIAL or TIMED_OUT goes on. 409 for a server of which
+        it is not known what became of it (`recovery.outcome_unknown`), that was launched and only
+        failed its checks (`recovery.instance_runs`: see `check-again`), of which a launch job has
+        not ended or was lost (`recovery.launch_not_settled`), that another execution holds
         (`recovery.servers_held`) or has launched meanwhile (`recovery.launched_since`).
         """
         return self._asked(retries.retry, RetryIn)
+
+    @extend_schema(request=CheckAgainIn, responses={202: ExecutionOut})
+    @action(detail=True, methods=["post"], url_path="check-again")
+    def check_again(self, _: Request, **__: str) -> Response:
+        """Make the checks again that launched servers of a wave have not passed. Nothing is
+        launched. The wave, waves that only it blocked, and an execution that had ended go on. 409
+        where a command may have run that may not run twice (`recovery.command_may_have_run`).
+        """
+        return self._asked(check_requests.again, CheckAgainIn)
+
+    @extend_schema(request=PassCheckIn, responses={202: ExecutionOut})
+    @action(detail=True, methods=["post"], url_path="pass-check")
+    def pass_check(self, _: Request, **__: str) -> Response:
+        """Take a check of a launched server as passed, on one's own word. If its server lacks
+        nothing else, it is READY, and what had ended for want of it goes on.
+        """
+        return self._asked(check_requests.pass_by_hand, PassCheckIn)
 
     @extend_schema(request=SkipIn, responses={202: ExecutionOut}, examples=[SKIP])
     @action(detail=True, methods=["post"])

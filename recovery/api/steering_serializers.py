@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from drportal.api.serializers import StrictSerializer, Text, Whole
+from drportal.api.serializers import Id, StrictSerializer, Text, Whole
 from recovery.services.steering import MOST_MINUTES
 
 LONGEST_TEXT = 1000
@@ -27,6 +27,27 @@ class RetryIn(StrictSerializer):
         help_text="Ids at DRS. Left out: all of the wave that failed or were skipped by DRS.",
     )
     reason = Text(max_length=LONGEST_TEXT, required=False, allow_blank=True)
+
+
+class CheckAgainIn(StrictSerializer):
+    """Which launched servers are checked again, and why."""
+
+    position = Whole(min_value=1, help_text="The wave.")
+    server_ids = serializers.ListField(
+        child=Text(max_length=19),
+        required=False,
+        min_length=1,
+        max_length=MOST_SERVERS,
+        help_text="Ids at DRS. Left out: all of the wave that were launched and have not passed.",
+    )
+    reason = Text(max_length=LONGEST_TEXT, required=False, allow_blank=True)
+
+
+class PassCheckIn(StrictSerializer):
+    """Which check is taken as passed, and why."""
+
+    check_id = Id(help_text="The id of the check, as the execution shows it.")
+    reason = Text(max_length=LONGEST_TEXT)
 
 
 class SkipIn(StrictSerializer):

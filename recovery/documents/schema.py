@@ -100,6 +100,8 @@ _WAVE = _object(
     wait_seconds={**_SECONDS, "default": 0},
     time_limit_seconds={**_SECONDS, "default": 3600},
     success_threshold={"type": "integer", "minimum": 1, "maximum": 100, "default": 100},
+    # What a check may hold is a rule of its own; here it is only an object.
+    checks={**_list({"type": "object"}, most=10), "default": []},
 )
 _PLAN = _object(
     ("name", "waves"),

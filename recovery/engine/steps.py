@@ -25,7 +25,8 @@ class JobView:
 @dataclass(frozen=True, slots=True)
 class WaveView:
     """A wave with the states of its critical and its optional servers. `overdue`: its time limit
-    has passed. `waits`: it has a timer, which is started when it could start.
+    has passed. `waits`: it has a timer, which is started when it could start. `checking`: checks of
+    launched servers have not ended; such servers are UNKNOWN here.
     """
 
     position: int
@@ -37,6 +38,7 @@ class WaveView:
     timer_started: bool = False
     timer_over: bool = False
     overdue: bool = False
+    checking: bool = False
     threshold: int = 100
     servers: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -284,7 +286,8 @@ def _while_launching(wave: WaveView, *, cancelling: bool) -> Iterator[Step]:
         elif job.state == JobState.QUEUED and job.due and not stopping:
             yield SendJob(job.id)
     # Time may be up while DRS runs a job, but not while nobody knows whether it does.
-    if all(wave.overdue and job.state == JobState.STARTED for job in live):
+    stuck = [job for job in live if not (wave.overdue and job.state == JobState.STARTED)]
+    if not stuck and (wave.overdue or not wave.checking):
         yield EndWave(wave.position, _outcome(wave))
 
 
@@ -303,7 +306,8 @@ def _for_the_whole(execution: ExecutionView) -> list[Step]:
     if all(wave.state in WAVE.terminal for wave in waves):
         servers = [state for wave in waves for state in (*wave.servers, *wave.optional)]
         cancelled = execution.state == ExecutionState.CANCELLING
-        return [Finish(outcome.of_execution(servers, cancelled=cancelled))]
+        ended = [wave.state for wave in waves]
+        return [Finish(outcome.of_execution(servers, cancelled=cancelled, waves=ended))]
     if execution.state == ExecutionState.RUNNING and _stands_still(execution):
         return [Pause(requested=execution.pause_requested)]
     return []

@@ -137,6 +137,66 @@ class LaunchNotSettled(DomainError):
         )
 
 
+class InstanceRuns(DomainError):
+    """The server was launched, and its instance is there."""
+
+    code = "recovery.instance_runs"
+    kind = Kind.CONFLICT
+
+    def __init__(self, servers: Iterable[str]) -> None:
+        super().__init__(
+            f"{_some(servers)}: launched, and the instance is there; only checks did not pass. DRS "
+            "would replace it by another launch. Have it checked again, or mark a check as passed."
+        )
+
+
+class NothingToCheck(DomainError):
+    """No server of the wave is waiting to be checked again."""
+
+    code = "recovery.nothing_to_check"
+    kind = Kind.CONFLICT
+
+    def __init__(self, wave: object, servers: Iterable[str] = ()) -> None:
+        named = f" among {_some(servers)}" if servers else ""
+        super().__init__(
+            f"{wave} has no server{named} that was launched, is there still, and whose checks "
+            "failed or could not be made."
+        )
+
+
+class CommandMayHaveRun(DomainError):
+    """A command of a check may have run, and running it twice may do harm."""
+
+    code = "recovery.command_may_have_run"
+    kind = Kind.CONFLICT
+
+    def __init__(self, checks: Iterable[str]) -> None:
+        super().__init__(
+            f"{_some(checks)}: it is not known whether the command ran, and the plan does not say "
+            "that it may run twice. Look for yourself, and mark the check as passed if it is."
+        )
+
+
+class CheckNotFound(DomainError):
+    """The execution has no such check."""
+
+    code = "recovery.check_not_found"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, check_id: object) -> None:
+        super().__init__(f"The execution has no check {check_id}.")
+
+
+class CheckHasPassed(DomainError):
+    """The check needs nobody's word."""
+
+    code = "recovery.check_has_passed"
+    kind = Kind.CONFLICT
+
+    def __init__(self, check: object) -> None:
+        super().__init__(f"The {check} has passed already.")
+
+
 class LaunchedSince(DomainError):
     """A launch would remove the instance that another execution has launched meanwhile."""
 

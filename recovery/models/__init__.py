@@ -1,6 +1,7 @@
 """Plans, and carrying them out."""
 
 from recovery.models.access import RecoveryPlanGroupPermission, RecoveryPlanUserPermission
+from recovery.models.checks import ServerCheck
 from recovery.models.claims import AccountClaim, JobWatch, LaunchJob, ServerClaim
 from recovery.models.clean_ups import CleanUp
 from recovery.models.drill_schedules import DrillOccurrence, DrillSchedule
@@ -32,6 +33,7 @@ __all__ = [
     "RecoveryPlan",
     "RecoveryPlanGroupPermission",
     "RecoveryPlanUserPermission",
+    "ServerCheck",
     "ServerClaim",
     "Termination",
     "TerminationInstance",

@@ -149,6 +149,7 @@ class Wave(models.Model):
     time_limit = models.DurationField()
     success_threshold = models.PositiveSmallIntegerField(default=100)
     group_names = models.JSONField(default=list)
+    checks = models.JSONField(default=list, blank=True)
     state = models.CharField(
         max_length=12, choices=WaveState, default=WaveState.PENDING, editable=False
     )
@@ -181,6 +182,8 @@ class WaveServer(models.Model):
     `chosen_point_id` is the recovery point that it is launched from, by DRS's id, and
     `chosen_point_at` when that was taken, as far as that is known; empty for the latest.
     `recovery_point_at` is the moment whose data it was launched with, as DRS told of its instance.
+    `launched_at` is since when it is known that DRS has launched it in this attempt, whatever its
+    checks then said: an instance of it is there, or was.
     `instance_gone_at` is since when it is known that the instance is no longer there.
     `attempt` counts from 1: a person may ask that a server that failed be launched again. What
     earlier attempts came to is in the timeline and in their launch jobs.
@@ -219,6 +222,7 @@ class WaveServer(models.Model):
     facts_at = models.DateTimeField(null=True)
     instance_gone_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
+    launched_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -232,6 +236,11 @@ class WaveServer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.server_id})"
+
+    @property
+    def being_checked(self) -> bool:
+        """Whether it is launched, and its checks have not ended."""
+        return self.state == ServerState.LAUNCHED and self.phase == Phase.CHECKING
 
 
 class ExecutionEvent(models.Model):

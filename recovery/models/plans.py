@@ -62,7 +62,8 @@ class PlanWave(models.Model):
 
     `depends_on` holds positions of waves of the same plan; positions count from 1. `wait` is how
     long the wave waits once it could start. It ends well if every critical server was launched and
-    at least `success_threshold` percent of all.
+    at least `success_threshold` percent of all, and has passed its `checks`: see
+    `recovery.engine.checks`.
     """
 
     plan = models.ForeignKey(RecoveryPlan, on_delete=models.CASCADE, related_name="waves")
@@ -74,6 +75,7 @@ class PlanWave(models.Model):
     wait = models.DurationField(default=timedelta(0))
     time_limit = models.DurationField()
     success_threshold = models.PositiveSmallIntegerField("success threshold (%)", default=100)
+    checks = models.JSONField(default=list, blank=True)
     groups = models.ManyToManyField(
         ProtectionGroup, through="recovery.PlanWaveGroup", related_name="+"
     )

@@ -24,10 +24,10 @@ from recovery.engine.steps import (
     WithdrawJob,
     next_steps,
 )
-from recovery.models import Execution, LaunchJob
+from recovery.models import Execution, LaunchJob, WaveServer
 from recovery.services import launches, leases, waves
 from recovery.services.carrying import at_once, carry, say, tolerating_races
-from recovery.states import EXECUTION, ExecutionState, JobState, WaveState
+from recovery.states import EXECUTION, ExecutionState, JobState, ServerState, WaveState
 
 # More rounds than any execution needs at one go; what is left is done at the next call.
 _MOST_ROUNDS = 50
@@ -81,13 +81,19 @@ def _view(execution: Execution, now: datetime) -> ExecutionView:
                 timer_over=wave.wait_until is not None and wave.wait_until <= now,
                 overdue=wave.deadline_at is not None and wave.deadline_at <= now,
                 threshold=wave.success_threshold,
-                servers=tuple(row.state for row in wave.servers.all() if row.critical),
-                optional=tuple(row.state for row in wave.servers.all() if not row.critical),
+                checking=any(row.being_checked for row in wave.servers.all()),
+                servers=tuple(_standing(row) for row in wave.servers.all() if row.critical),
+                optional=tuple(_standing(row) for row in wave.servers.all() if not row.critical),
                 jobs=tuple(_job_view(job, now) for job in wave.jobs.all()),
             )
             for wave in sorted(execution.waves.all(), key=lambda wave: wave.position)
         ),
     )
+
+
+def _standing(server: WaveServer) -> str:
+    """What it would count as, were its wave to end now: nobody knows yet what checks will find."""
+    return ServerState.UNKNOWN if server.being_checked else server.state
 
 
 def _job_view(job: LaunchJob, now: datetime) -> JobView:

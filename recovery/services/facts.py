@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from drportal.aws.drs import Drs
@@ -15,7 +15,7 @@ from drportal.mirror.services import mark
 from recovery.engine.options import took_another
 from recovery.models import WaveServer
 from recovery.services.events import note
-from recovery.states import ServerState
+from recovery.states import LAUNCHED_WELL
 
 # For how long they are asked for; after that they stay unknown.
 _ASKED_FOR: Final = timedelta(hours=1)
@@ -24,12 +24,13 @@ NOT_FOUND: Final = "NOT_FOUND"
 
 def wanting(account_id: str, region: str) -> QuerySet[WaveServer]:
     """The launched servers there whose instance we know nothing of yet."""
+    since = timezone.now() - _ASKED_FOR
     return WaveServer.objects.filter(
+        Q(state__in=LAUNCHED_WELL) | Q(launched_at__isnull=False),
+        Q(finished_at__gt=since) | Q(launched_at__gt=since),
         account_id=account_id,
         region=region,
-        state=ServerState.LAUNCHED,
         facts_at=None,
-        finished_at__gt=timezone.now() - _ASKED_FOR,
     )
 
 

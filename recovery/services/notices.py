@@ -18,7 +18,7 @@ from drportal.errors import DomainError
 from drportal.errors import Kind as ErrorKind
 from drportal.notify.message import Urgency
 from recovery.models import Execution, ExecutionEvent, Notice, RecoveryPlan
-from recovery.states import WaveState
+from recovery.states import ExecutionState, WaveState
 
 P = ParamSpec("P")
 
@@ -119,6 +119,14 @@ KINDS: Final[Mapping[str, Sort]] = {
         urgency=Urgency.WARNING,
     ),
     "ENDED": Sort("An execution ended, whichever way", "ended: {outcome}", ("execution.ended",)),
+    "TIMED_OUT": Sort(
+        "An execution timed out",
+        "timed out",
+        ("execution.ended",),
+        outcomes=frozenset({ExecutionState.TIMED_OUT}),
+        urgency=Urgency.BAD,
+        asks="What did not end in time can be tried again, and what was launched is still there.",
+    ),
     "CLEANED_UP": Sort(
         "What an execution launched was cleaned up, or as far as that went",
         "clean-up ended",

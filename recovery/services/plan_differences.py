@@ -28,6 +28,7 @@ _WAVE: Mapping[str, Any] = {
     "wait_seconds": 0,
     "time_limit_seconds": 0,
     "success_threshold": 100,
+    "checks": [],
     "groups": [],
 }
 

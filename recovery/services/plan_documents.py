@@ -59,6 +59,7 @@ def _wave(wave: PlanWave) -> dict[str, Any]:
         "wait_seconds": _seconds(wave.wait),
         "time_limit_seconds": _seconds(wave.time_limit),
         "success_threshold": wave.success_threshold,
+        "checks": list(wave.checks),
         "groups": [
             {
                 "id": str(entry.group_id),
@@ -89,6 +90,7 @@ def _wave_in(said: dict[str, Any]) -> WaveSpec:
         time_limit=timedelta(seconds=said["time_limit_seconds"]),
         wait=timedelta(seconds=said.get("wait_seconds", 0)),
         success_threshold=said.get("success_threshold", 100),
+        checks=tuple(said.get("checks", ())),
         group_servers=tuple(
             entry for entry in entries if entry.server_ids or entry.optional_server_ids
         ),

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -12,7 +13,7 @@ from django.db.models import Exists, OuterRef
 from drportal.errors import InvalidInput
 from protection.models import AccountRegion, ProtectionGroup, SourceServer
 from protection.rules import selection
-from recovery.engine import graph
+from recovery.engine import checks, graph
 from recovery.errors import invalid_plan
 from recovery.selectors import servers_by_group
 
@@ -43,7 +44,7 @@ class WaveSpec:
     """A wave as somebody wants it. Its position is its place in the list, from 1.
 
     `group_servers` need name only the groups of which not all servers are launched, or some are
-    optional.
+    optional. `checks` are as `recovery.engine.checks` says.
     """
 
     name: str
@@ -55,6 +56,7 @@ class WaveSpec:
     wait: timedelta = field(default=timedelta(0))
     success_threshold: int = 100
     group_servers: tuple[GroupServers, ...] = ()
+    checks: tuple[Mapping[str, Any], ...] = ()
 
     def servers_of(self, group_id: UUID) -> GroupServers:
         """What the wave says of the servers of one of its groups."""
@@ -169,6 +171,10 @@ def _wave_complaints(position: int, wave: WaveSpec) -> Iterable[Complaint]:
     if not 1 <= wave.success_threshold <= 100:  # noqa: PLR2004  # percent
         message = "A success threshold is 1 to 100 percent."
         yield _complaint(f"{where}.success_threshold", "invalid", message)
+    for found in checks.complaints(wave.checks, limit=wave.time_limit):
+        member = f".{found['member']}" if found["member"] else ""
+        at = f"{where}.checks[{found['place']}]{member}" if member else f"{where}.checks"
+        yield _complaint(at, found["code"], found["message"])
     if len(wave.gate_instructions) > 1000:  # noqa: PLR2004  # the field's own length
         yield _complaint(f"{where}.gate_instructions", "too_long", "At most 1000 characters.")
 

@@ -14,6 +14,7 @@ from audit.services import record
 from drportal.actor import Actor
 from drportal.errors import NotFound
 from drportal.mirror.services import mark
+from recovery.engine.checks import completed
 from recovery.errors import PlanChanged, PlanIsRunning, PlanNameTaken
 from recovery.models import (
     DrillOccurrence,
@@ -234,6 +235,7 @@ def _add_waves(plan: RecoveryPlan, waves: Sequence[WaveSpec]) -> None:
             wait=wave.wait,
             time_limit=wave.time_limit,
             success_threshold=wave.success_threshold,
+            checks=[completed(check) for check in wave.checks],
         )
         for position, wave in enumerate(waves, start=1)
     )

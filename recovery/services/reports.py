@@ -19,7 +19,7 @@ from recovery.engine.measures import (
 from recovery.models import Execution, ExecutionEvent, PlanVersion, Wave, WaveServer
 from recovery.selectors import whole, with_counts
 from recovery.services.plan_differences import Differences, differences
-from recovery.states import EXECUTION, ServerState
+from recovery.states import EXECUTION, LAUNCHED_WELL, ServerState
 
 _PAUSED = "execution.pause_requested"
 # What began with an event of a kind, and ended with one of another.
@@ -123,7 +123,7 @@ def _measured(execution: Any, events: Sequence[ExecutionEvent]) -> Measured:
     taken = _since_when(execution.created_at, servers)
     critical = len(_critical(servers))
     ended = execution.state in EXECUTION.terminal
-    points = [_point(server) for server in servers if server.state == ServerState.LAUNCHED]
+    points = [_point(server) for server in servers if _was_launched(server)]
     ages = [point.age for point in points if point.age is not None]
     unknown = len(points) - len(ages)
     of_rto = rto_verdict(rto, taken, so_far=took, ended=ended, critical=critical)
@@ -172,7 +172,12 @@ def _critical(servers: Sequence[WaveServer]) -> list[WaveServer]:
 
 
 def _launched_at(server: WaveServer) -> datetime | None:
-    return server.finished_at if server.state == ServerState.LAUNCHED else None
+    """Since when it is as good as it gets: launched, and ready where it is checked."""
+    return server.finished_at if server.state in LAUNCHED_WELL else None
+
+
+def _was_launched(server: WaveServer) -> bool:
+    return server.launched_at is not None or server.state in LAUNCHED_WELL
 
 
 def _wave_measure(execution: Execution, wave: Wave) -> WaveMeasure:
@@ -182,7 +187,7 @@ def _wave_measure(execution: Execution, wave: Wave) -> WaveMeasure:
         position=wave.position,
         name=wave.name,
         critical=len(critical),
-        launched=sum(server.state == ServerState.LAUNCHED for server in critical),
+        launched=sum(_launched_at(server) is not None for server in critical),
         since_request=_since_when(execution.created_at, servers),
         since_start=_since_when(wave.started_at, servers),
     )

@@ -23,6 +23,7 @@ from recovery.engine.again import unblocked
 from recovery.errors import (
     BeingCancelled,
     ExecutionEnded,
+    InstanceRuns,
     LaunchedSince,
     LaunchNotSettled,
     NothingToRetry,
@@ -33,7 +34,7 @@ from recovery.errors import (
     WaveNotEnded,
     WaveNotFound,
 )
-from recovery.models import Execution, LaunchJob, Wave, WaveServer
+from recovery.models import Execution, LaunchJob, ServerCheck, Wave, WaveServer
 from recovery.services import executions, waves
 from recovery.services.events import note
 from recovery.services.steering import sentence
@@ -41,6 +42,7 @@ from recovery.states import (
     EXECUTION,
     EXECUTION_AGAIN,
     JOB,
+    LAUNCHED_WELL,
     SERVER_AGAIN,
     TERMINATION,
     WAVE_AGAIN,
@@ -53,9 +55,7 @@ from recovery.states import (
 
 _FAILED = (ServerState.FAILED, ServerState.SKIPPED)
 _NOT_LAUNCHED = (*_FAILED, ServerState.UNKNOWN)
-_RETRIED_FROM = frozenset(
-    {WaveState.COMPLETED, WaveState.PARTIAL, WaveState.FAILED, WaveState.TIMED_OUT}
-)
+ENDED = frozenset({WaveState.COMPLETED, WaveState.PARTIAL, WaveState.FAILED, WaveState.TIMED_OUT})
 _UNSETTLED = JOB.active | {JobState.LOST}
 # What is known of the last attempt and is not true of the next.
 ANEW = {
@@ -73,6 +73,7 @@ ANEW = {
     "instance_gone_at": None,
     "facts_at": None,
     "started_at": None,
+    "launched_at": None,
     "finished_at": None,
 }
 
@@ -94,20 +95,20 @@ def retry(
     PlanAlreadyRunning, BeingCancelled and ExecutionEnded; then nothing is written.
     """
     with transaction.atomic():
-        execution = _that_may_go_on(execution)
+        execution = that_may_go_on(execution)
         wave = _ended_wave(execution, position)
         servers = _chosen(wave, server_ids)
-        waiting = _unblocked(execution, wave)
+        waiting = blocked_by(execution, wave)
         again = WaveServer.objects.filter(
             Q(pk__in=[server.pk for server in servers])
             | Q(wave__in=waiting, state=ServerState.BLOCKED)
         )
-        _must_not_be_launched_since(execution, again)
+        must_not_be_launched_since(execution, again)
         executions.claim(execution, again)
-        _reopen(execution)
+        reopen(execution)
         _say(execution, wave, servers, reason=reason, actor=actor)
         _launch_again(wave, servers)
-        _wait_again(execution, waiting)
+        wait_again(execution, waiting)
         executions.wake(execution)
     return execution
 
@@ -116,24 +117,33 @@ def retriable(wave: Wave) -> list[WaveServer]:
     """The servers of an ended wave that may be launched again. Asks only for its servers and
     jobs, so nothing if they have been fetched.
     """
-    if wave.state not in _RETRIED_FROM:
+    if wave.state not in ENDED:
         return []
     unsettled = _unsettled(wave)
     return [
         server
         for server in wave.servers.all()
-        if server.state in _FAILED and server.pk not in unsettled
+        if _may_be_launched(server) and server.pk not in unsettled
     ]
+
+
+def _may_be_launched(server: WaveServer) -> bool:
+    """Not while an instance of it runs, whatever its checks said: DRS would replace that."""
+    runs = server.launched_at is not None and server.instance_gone_at is None
+    return server.state in _FAILED and not runs
 
 
 def can_be_retried(execution: Execution) -> bool:
     """Whether waves of `execution` may be launched again at all."""
     live = execution.state in {ExecutionState.RUNNING, ExecutionState.PAUSED}
-    ended = execution.state in {ExecutionState.PARTIAL, ExecutionState.FAILED}
+    ended = execution.state in EXECUTION_AGAIN.active
     return (live or ended) and execution.cancel_requested_at is None
 
 
-def _that_may_go_on(execution: Execution) -> Execution:
+def that_may_go_on(execution: Execution) -> Execution:
+    """The execution, locked, if something of it may be tried again. Raises BeingCancelled,
+    ExecutionEnded and TerminationUnderWay.
+    """
     execution = Execution.objects.select_for_update().get(pk=execution.pk)
     if execution.state in EXECUTION.active and execution.cancel_requested_at is not None:
         raise BeingCancelled(execution)
@@ -150,7 +160,7 @@ def _ended_wave(execution: Execution, position: int) -> Wave:
     wave = execution.waves.select_for_update().filter(position=position).first()
     if wave is None:
         raise WaveNotFound(execution, position)
-    if wave.state not in _RETRIED_FROM:
+    if wave.state not in ENDED:
         raise WaveNotEnded(wave, WaveState(wave.state).label)
     return wave
 
@@ -172,6 +182,9 @@ def _must_all_be_retriable(wave: Wave, server_ids: Sequence[str]) -> None:
     """Say why servers that were named are not retried: the reason that weighs most."""
     servers = {server.server_id: server for server in wave.servers.all()}
     known = [servers[server_id] for server_id in server_ids if server_id in servers]
+    running = [row for row in known if row.launched_at and row.instance_gone_at is None]
+    if running:
+        raise InstanceRuns(map(str, running))
     unknown = [server for server in known if server.state == ServerState.UNKNOWN]
     if unknown:
         raise OutcomeUnknown(map(str, unknown))
@@ -206,7 +219,8 @@ def _withdrawn_after_asking(job: LaunchJob) -> bool:
     return job.state == JobState.CANCELLED and job.asked_at is not None
 
 
-def _unblocked(execution: Execution, wave: Wave) -> list[Wave]:
+def blocked_by(execution: Execution, wave: Wave) -> list[Wave]:
+    """The waves, locked, that only `wave` keeps from starting."""
     rows = {row.position: row for row in execution.waves.select_for_update().order_by("position")}
     found = unblocked(
         {position: row.state for position, row in rows.items()},
@@ -216,14 +230,14 @@ def _unblocked(execution: Execution, wave: Wave) -> list[Wave]:
     return [rows[position] for position in sorted(found)]
 
 
-def _must_not_be_launched_since(execution: Execution, again: QuerySet[WaveServer]) -> None:
+def must_not_be_launched_since(execution: Execution, again: QuerySet[WaveServer]) -> None:
     """A launch removes the instance that an earlier one left. So a server that another execution
     has launched meanwhile is none of this one's any more.
     """
     ended = {(row.account_id, row.region, row.server_id): row.finished_at for row in again}
+    may_run = Q(state__in=[*LAUNCHED_WELL, ServerState.UNKNOWN]) | Q(launched_at__isnull=False)
     others = WaveServer.objects.filter(
-        server_id__in=[server_id for _, _, server_id in ended],
-        state__in=[ServerState.LAUNCHED, ServerState.UNKNOWN],
+        may_run, server_id__in=[server_id for _, _, server_id in ended]
     ).exclude(execution=execution)
     launched = [
         (str(row), row.execution_id)
@@ -238,7 +252,8 @@ def _later(row: WaveServer, than: datetime | None) -> bool:
     return than is not None and row.finished_at is not None and row.finished_at > than
 
 
-def _reopen(execution: Execution) -> None:
+def reopen(execution: Execution) -> None:
+    """Let an execution that has ended go on. Raises PlanAlreadyRunning."""
     if execution.state in EXECUTION.active:
         return
     try:
@@ -288,6 +303,7 @@ def _say(
 
 def _launch_again(wave: Wave, servers: Iterable[WaveServer]) -> None:
     rows = WaveServer.objects.filter(pk__in=[server.pk for server in servers])
+    ServerCheck.objects.filter(server__in=rows).delete()
     anew = {**ANEW, "attempt": F("attempt") + 1}
     for state in _FAILED:
         move_all(rows, ServerState.PENDING, lifecycle=SERVER_AGAIN, source=state, **anew)
@@ -298,7 +314,7 @@ def _launch_again(wave: Wave, servers: Iterable[WaveServer]) -> None:
     waves.queue_jobs(wave)
 
 
-def _wait_again(execution: Execution, waiting: Sequence[Wave]) -> None:
+def wait_again(execution: Execution, waiting: Sequence[Wave]) -> None:
     """Let waves wait again that only the retried wave blocked, and hold their groups again."""
     for wave in waiting:
         move(wave, WaveState.PENDING, lifecycle=WAVE_AGAIN, finished_at=None, message="")

@@ -1,5 +1,6 @@
 """Writing down what a poll saw of a launch job and its servers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -9,10 +10,11 @@ from drportal.aws.drs import Job
 from drportal.jobs import hint
 from drportal.mirror.services import mark
 from drportal.state import move, move_all
+from recovery.engine import checks as rules
 from recovery.engine import outcome
 from recovery.engine.verdicts import Judgement, ServerLog, judge
 from recovery.models import Execution, LaunchJob, WaveServer
-from recovery.services import leases
+from recovery.services import leases, server_checks
 from recovery.services.events import note, titled
 from recovery.services.waves import release_claims
 from recovery.states import EXECUTION, JOB, SERVER, JobState, Phase, ServerState
@@ -57,6 +59,10 @@ def _servers(sight: Sight, found: Job) -> bool:
     changed = []
     for server in servers:
         entry = words.get(server.server_id)
+        if server.launched_at is not None:
+            # It was launched; how it is now is for its checks to say.
+            changed += _fill_in(sight, server)
+            continue
         log = _log_of(sight, server)
         told = entry.recovery_instance_id if entry else ""
         instance = told or sight.instances.get(server.server_id, "") or log.instance_id
@@ -74,6 +80,15 @@ def _servers(sight: Sight, found: Job) -> bool:
         changed, ["phase", "message", "launch_status", "recovery_instance_id"]
     )
     return bool(changed)
+
+
+def _fill_in(sight: Sight, server: WaveServer) -> list[WaveServer]:
+    """Note which instance a launched server is, if that was not told at once."""
+    instance = sight.instances.get(server.server_id, "")
+    if not instance or instance == server.recovery_instance_id:
+        return []
+    server.recovery_instance_id = instance
+    return [server]
 
 
 def _log_of(sight: Sight, server: WaveServer) -> ServerLog:
@@ -106,9 +121,14 @@ def _update(
 def _move(job: LaunchJob, server: WaveServer, judged: Judgement) -> None:
     if judged.state == server.state or not SERVER.allows(server.state, judged.state):
         return
+    if judged.state == ServerState.LAUNCHED and (checks := server_checks.wanted(job.wave, server)):
+        _launched_to_be_checked(job, server, checks)
+        return
     final = judged.state in outcome.FINAL
     now = timezone.now()
-    move(server, judged.state, lifecycle=SERVER, finished_at=now if final else None)
+    launched = {"launched_at": now} if judged.state == ServerState.LAUNCHED else {}
+    ended = {"finished_at": now if final else None, **launched}
+    move(server, judged.state, lifecycle=SERVER, **ended)
     if judged.state == ServerState.LAUNCHED:
         said = f"{server} launched as {server.recovery_instance_id or 'an instance'}."
     else:
@@ -116,6 +136,27 @@ def _move(job: LaunchJob, server: WaveServer, judged: Judgement) -> None:
     if final:
         kind = f"server.{judged.state.lower()}"
         note(job.execution, kind, said, wave=job.wave, server=server)
+
+
+def _launched_to_be_checked(
+    job: LaunchJob, server: WaveServer, checks: Sequence[rules.Check]
+) -> None:
+    """A launched server counts once its checks have ended. What was launched too late for its wave
+    is not checked by itself, so nobody knows how it is: it stays UNKNOWN.
+    """
+    now = timezone.now()
+    if not server_checks.may_begin(server):
+        server.message = "It was launched after its wave had ended, and has not been checked."
+        server.launched_at, server.phase = now, Phase.DONE
+        server.save(update_fields=["launched_at"])
+        note(job.execution, "server.launched", f"{server}: {server.message}", wave=job.wave)
+        return
+    begun = {"launched_at": now, "finished_at": None, "phase": Phase.CHECKING}
+    move(server, ServerState.LAUNCHED, lifecycle=SERVER, **begun)
+    server_checks.begin(server, checks)
+    instance = server.recovery_instance_id or "an instance"
+    said = f"{server} launched as {instance}, and is being checked."
+    note(job.execution, "server.launched", said, wave=job.wave, server=server)
 
 
 def _ended(job: LaunchJob, found: Job) -> None:

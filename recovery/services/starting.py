@@ -269,6 +269,7 @@ def _wave(execution: Execution, entry: Resolved, now: datetime) -> Wave:
         wait=entry.wave.wait,
         time_limit=entry.wave.time_limit,
         success_threshold=entry.wave.success_threshold,
+        checks=entry.wave.checks,
         group_names=sorted({held.group.name for held in entry.wave.entries.all()}),
         state=WaveState.PENDING if entry.servers else WaveState.LEFT_OUT,
         **ended,

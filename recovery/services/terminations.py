@@ -40,6 +40,7 @@ from recovery.services.events import note
 from recovery.states import (
     EXECUTION,
     JOB,
+    LAUNCHED_WELL,
     TERMINATION,
     InstanceOutcome,
     JobState,
@@ -94,7 +95,8 @@ def left(execution: Execution) -> list[Left]:
 
 def launched(execution: Execution) -> QuerySet[WaveServer]:
     """The servers of which an instance is, was or may be there."""
-    told = ~Q(recovery_instance_id="") | Q(state__in=[ServerState.LAUNCHED, ServerState.UNKNOWN])
+    told = ~Q(recovery_instance_id="") | Q(launched_at__isnull=False)
+    told |= Q(state__in=[*LAUNCHED_WELL, ServerState.UNKNOWN])
     # What an earlier attempt left behind is no longer on the row of a server that was tried again.
     may_be = (told & Q(launch_job__isnull=False)) | Q(attempt__gt=1)
     found = execution.servers.filter(may_be)

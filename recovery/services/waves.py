@@ -15,11 +15,13 @@ from protection.services import holds
 from recovery.engine import quota, steps
 from recovery.engine.wording import counted
 from recovery.models import AccountClaim, Execution, LaunchJob, ServerClaim, Wave, WaveServer
+from recovery.services import server_checks
 from recovery.services.events import note
 from recovery.services.plan_rules import named
 from recovery.states import (
     EXECUTION,
     JOB,
+    LAUNCHED_WELL,
     SERVER,
     WAVE,
     ExecutionState,
@@ -179,6 +181,7 @@ def _(step: steps.CancelWave, execution: Execution) -> None:
 def _(step: steps.EndWave, execution: Execution) -> None:
     wave = _wave(execution, step.position)
     now = timezone.now()
+    server_checks.close(execution, wave)
     open_servers = wave.servers.filter(state__in=[ServerState.PENDING, ServerState.LAUNCHING])
     for server in open_servers:
         message = _unfinished(server)
@@ -294,7 +297,7 @@ def _end_unstarted(
 
 def _without(wave: Wave) -> str:
     """The optional servers that a wave ended well without, which no count may hide."""
-    there = [ServerState.LAUNCHED, ServerState.LEFT_OUT]
+    there = [*LAUNCHED_WELL, ServerState.LEFT_OUT]
     missing = wave.servers.exclude(state__in=there).order_by("name", "id")
     names = list(missing.values_list("name", flat=True))
     return f"; ended well without the optional {named(names)}" if names else ""

@@ -150,3 +150,58 @@ def test_a_count_that_is_none_does_no_harm(count):
     data = sent({})
     data["waves"] = count
     assert len(drafts_in(data)) <= 51
+
+
+CHECK = {
+    "name": "Page",
+    "kind": "HTTP",
+    "required": "on",
+    "port": "8080",
+    "path": "/health",
+    "status_from": "200",
+    "status_to": "204",
+    "scheme": "http",
+}
+
+
+def with_checks(*checks: dict[str, str], **head: str) -> QueryDict:
+    data = sent({"groups": [GROUP], "checks": str(len(checks))}, **head)
+    for index, check in enumerate(checks):
+        for name, value in check.items():
+            data[f"waves-0-checks-{index}-{name}"] = value
+    return data
+
+
+def test_checks_that_are_typed_are_said_and_rows_that_are_empty_are_not():
+    ping = {"kind": "SSM", "name": "Ping", "parameters": "commands=true\ncommands=a=b\n"}
+    made = form(with_checks({}, CHECK, ping, {}))
+    assert made.is_valid(), [part.errors for part in made.waves[0].checks]
+    page, command = made.said()["waves"][0].checks
+    assert (page["port"], page["path"], page["required"], page["attempts"]) == (
+        8080,
+        "/health",
+        True,
+        60,
+    )
+    assert (command["parameters"], command["repeatable"]) == ({"commands": ["true", "a=b"]}, False)
+    assert command["document"] == "AWS-RunShellScript"
+
+
+def test_what_is_wrong_with_a_check_stands_at_that_check():
+    made = form(with_checks({}, CHECK | {"port": "x"}))
+    assert not made.is_valid()
+    made = form(with_checks({}, CHECK))
+    assert made.is_valid()
+    error = {"field": "waves[0].checks[0].path", "code": "invalid", "message": "No path."}
+    made.refuse(InvalidInput("Not valid.", errors=[error]))
+    assert made.waves[0].checks[1].errors == {"path": ["No path."]}
+    assert made.errors
+
+
+def test_checks_move_with_their_wave_and_there_are_rows_to_spare():
+    made = form(with_checks(CHECK, _again="add"))
+    rows = made.waves[0].checks
+    assert [row["name"].value() for row in rows] == ["Page", "", ""]
+    assert (rows[0]["required"].value(), rows[0]["verify_tls"].value()) == (True, False)
+    assert rows[1]["attempts"].value() == 60
+    assert not made.errors

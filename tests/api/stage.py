@@ -7,8 +7,9 @@ from typing import Any
 from django.utils import timezone
 
 from protection.models import ProtectionGroup, SourceServer, TargetAccount
-from recovery.models import DrillSchedule, Execution, RecoveryPlan
-from recovery.states import ExecutionState, ServerState, WaveState
+from recovery.models import DrillSchedule, Execution, RecoveryPlan, ServerCheck
+from recovery.states import ExecutionState, ServerCheckState, ServerState, WaveState
+from tests.factories.checks import ServerCheckFactory
 from tests.factories.drills import DrillScheduleFactory
 from tests.factories.protection import (
     ProtectionGroupFactory,
@@ -46,7 +47,11 @@ def made() -> Stage:
     failed = WaveFactory.create(execution=execution, position=2, state=WaveState.FAILED)
     WaveServerFactory.create(wave=failed, state=ServerState.FAILED)
     launching = {"state": WaveState.LAUNCHING, "deadline_at": timezone.now() + timedelta(hours=1)}
-    WaveFactory.create(execution=execution, position=3, **launching)
+    third = WaveFactory.create(execution=execution, position=3, **launching)
+    launched = {"state": ServerState.FAILED, "launched_at": timezone.now()}
+    ServerCheckFactory.create(
+        server=WaveServerFactory.create(wave=third, **launched), state=ServerCheckState.FAILED
+    )
     return Stage(
         account,
         TargetAccountFactory.create(),
@@ -106,6 +111,15 @@ def new_schedule(stage: Stage) -> dict[str, Any]:
 
 def reason(_: Stage) -> dict[str, Any]:
     return {"reason": "It is frozen."}
+
+
+def third_wave_again(_: Stage) -> dict[str, Any]:
+    return {"position": 3}
+
+
+def its_check(stage: Stage) -> dict[str, Any]:
+    check = ServerCheck.objects.get(server__execution=stage.execution)
+    return {"check_id": str(check.pk), "reason": "I looked."}
 
 
 def kind(_: Stage) -> dict[str, Any]:

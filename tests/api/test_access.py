@@ -20,6 +20,7 @@ from tests.api.stage import (
     first_version,
     first_wave,
     group_edit,
+    its_check,
     kind,
     made,
     new_schedule,
@@ -34,6 +35,7 @@ from tests.api.stage import (
     schedule,
     second_wave,
     third_wave,
+    third_wave_again,
 )
 from tests.factories.protection import (
     SourceServerFactory,
@@ -131,7 +133,13 @@ ON_AN_OBJECT = [
     ("post", "executions/{execution.pk}/resume", nothing, "plan", PlanPermission, "STEER", 202),
     *(
         ("post", f"executions/{{execution.pk}}/{asked}", body, "plan", PlanPermission, "STEER", 202)
-        for asked, body in (("retry", second_wave), ("skip", first_wave), ("extend", third_wave))
+        for asked, body in (
+            ("retry", second_wave),
+            ("skip", first_wave),
+            ("extend", third_wave),
+            ("check-again", third_wave_again),
+            ("pass-check", its_check),
+        )
     ),
     ("get", "drill-schedules/{schedule.pk}", nothing, "plan", PlanPermission, "VIEW", 200),
     ("post", "drill-schedules", new_schedule, "plan", PlanPermission, "DRILL", 201),

@@ -11,6 +11,7 @@ from audit.models import AuditRecord
 from recovery.models import Execution
 from recovery.permissions import PlanPermission
 from recovery.states import ExecutionState, WaveState
+from tests.factories.checks import failed_by_its_check
 from tests.factories.recovery import ExecutionFactory, WaveFactory, WaveServerFactory, plan_of
 from tests.factories.users import UserFactory, grant
 
@@ -163,3 +164,17 @@ def test_what_says_too_little_changes_nothing(execution, olivia, words):
     with pytest.raises(CommandError):
         run(words[0], str(execution.pk), *words[1:])
     assert (list(execution.waves.order_by("pk").values()), done()) == (before, [])
+
+
+def test_it_has_checks_made_again_and_passes_one(olivia):
+    execution, server = failed_by_its_check()
+    grant(olivia, PlanPermission.VIEW, PlanPermission.STEER, on=execution.plan)
+    run("check-again", str(execution.pk), "--wave", "1", "--server", server.server_id)
+    server.refresh_from_db()
+    assert server.being_checked
+    check = server.checks.get()
+    run("pass-check", str(execution.pk), "--check", str(check.pk), "--reason", "Seen")
+    server.refresh_from_db()
+    assert server.state == "READY"
+    with pytest.raises(CommandError, match="--check"):
+        run("pass-check", str(execution.pk), "--reason", "Seen")

@@ -32,12 +32,14 @@ from recovery.models import (
     PlanWave,
     PlanWaveGroup,
     RecoveryPlan,
+    ServerCheck,
     Termination,
     TerminationInstance,
     TerminationJob,
     Wave,
     WaveServer,
 )
+from tests.factories.checks import ServerCheckFactory
 from tests.factories.drills import CleanUpFactory, DrillOccurrenceFactory
 from tests.factories.protection import ProtectionGroupFactory
 from tests.factories.recovery import (
@@ -80,6 +82,7 @@ LEFT_OUT = {
     Execution: {"message", "restored_at"},
     Wave: set(),
     WaveServer: {"execution", "wave"},  # the item is the wave's
+    ServerCheck: {"server"},  # the item is the wave's
     # Its account is told by its 12 digits and its name, for the account may be deleted.
     LaunchJob: {"execution", "wave", "account", "attempts", "refusals", "log_read_at"},
     Termination: set(),
@@ -118,6 +121,7 @@ def read(monkeypatch):
     everything_set_of(group)
     NoticeChannel.objects.create(name="Room", medium="TOPIC", address="arn", masked="arn")
     wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan_of(group)))
+    ServerCheckFactory.create()
     WaveServerFactory.create(wave=wave, launch_job=LaunchJobFactory.create(wave=wave))
     TerminationInstanceFactory.create()
     DrillOccurrenceFactory.create()

@@ -103,7 +103,7 @@ def test_what_waits_beyond_the_time_limit_fails_with_what_it_waited_for(plan, dr
     Wave.objects.update(deadline_at=timezone.now())
     driver.step(execution, forward=timedelta(0))
     execution.refresh_from_db()
-    assert execution.state == ExecutionState.FAILED
+    assert execution.state == ExecutionState.TIMED_OUT
     row = execution.servers.get(name="app-0")
     assert row.state == ServerState.FAILED
     assert "20 of 20 concurrent jobs" in row.message

@@ -12,7 +12,15 @@ from recovery.management import starting
 from recovery.models import Execution
 from recovery.permissions import PlanPermission
 from recovery.selectors import executions_for
-from recovery.services import approvals, clean_ups, executions, retries, steering, terminations
+from recovery.services import (
+    approvals,
+    check_requests,
+    clean_ups,
+    executions,
+    retries,
+    steering,
+    terminations,
+)
 from recovery.states import InstanceOutcome
 
 _WHAT = (
@@ -25,6 +33,8 @@ _WHAT = (
     "extend",
     "approve",
     "reject",
+    "check-again",
+    "pass-check",
     "terminate",
     "terminations",
     "veto",
@@ -50,6 +60,8 @@ class Command(BaseCommand):
         "skip: leave --wave out, or of it each --server, before it launches. "
         "extend: give --wave, which launches, --minutes more. "
         "approve, reject: decide about what somebody else started, by --reason. "
+        "check-again: make the checks again that launched servers of --wave have not passed. "
+        "pass-check: take --check, the id of a check, as passed; --reason says why. "
         "terminate: terminate what it launched; after a recovery --confirm takes the plan's name. "
         "terminations: what became of each instance. "
         "veto: do not let it be cleaned up by itself. "
@@ -64,6 +76,7 @@ class Command(BaseCommand):
         parser.add_argument("--wave", type=int, help="the wave's position, from 1")
         parser.add_argument("--minutes", type=_minutes, help=f"1 to {steering.MOST_MINUTES}")
         parser.add_argument("--confirm", default="", help="the plan's name, for a recovery")
+        parser.add_argument("--check", type=UUID, help="the id of a check, as the API shows it")
         parser.add_argument(
             "--override-preflight",
             action="store_true",
@@ -85,7 +98,7 @@ class Command(BaseCommand):
             _must_be_allowed(user, options["what"], execution)
             if options["override_preflight"]:
                 _must_be_allowed(user, "override", execution)
-            getattr(self, f"_{options['what']}")(execution, options, actor)
+            getattr(self, f"_{options['what'].replace('-', '_')}")(execution, options, actor)
         except DomainError as error:
             event = f"command.executions.{options['what']}"
             told = {"code": error.code, "detail": error.detail}
@@ -140,6 +153,22 @@ class Command(BaseCommand):
 
     def _reject(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
         approvals.reject(execution, reason=options["reason"], actor=actor)
+
+    def _check_again(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        check_requests.again(
+            execution,
+            position=_wave(options),
+            server_ids=options["server"],
+            reason=options["reason"],
+            actor=actor,
+        )
+
+    def _pass_check(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        if options["check"] is None:
+            raise CommandError("Name the check by --check.", returncode=2)
+        check_requests.pass_by_hand(
+            execution, check_id=options["check"], reason=options["reason"], actor=actor
+        )
 
     def _terminate(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
         termination = terminations.request(

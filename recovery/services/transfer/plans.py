@@ -84,6 +84,7 @@ def _wave(entry: dict[str, Any], known: dict[str, UUID]) -> plans.WaveSpec:
         wait=timedelta(seconds=entry["wait_seconds"]),
         time_limit=timedelta(seconds=entry["time_limit_seconds"]),
         success_threshold=entry["success_threshold"],
+        checks=tuple(entry["checks"]),
     )
 
 

@@ -9,9 +9,9 @@ from drportal.aws.drs import LogItem
 from recovery.engine import graph, outcome, quota, schedule
 from recovery.engine.quota import Load
 from recovery.engine.verdicts import ServerLog, judge, read_log
-from recovery.states import ExecutionState, Phase, ServerState, WaveState
+from recovery.states import LAUNCHED_WELL, ExecutionState, Phase, ServerState, WaveState
 
-S = ServerState
+S, W = ServerState, WaveState
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def test_a_wave_ends_well_by_its_rule_and_an_execution_only_wholly(
 ):
     """What a person left out counts for nothing, wherever it stands."""
     servers = counted(critical + optional)
-    share = servers.count(S.LAUNCHED) / len(servers) if servers else 0
-    well = set(counted(critical)) <= {S.LAUNCHED} and share >= threshold / 100
+    share = sum(state in LAUNCHED_WELL for state in servers) / len(servers) if servers else 0
+    well = set(counted(critical)) <= LAUNCHED_WELL and share >= threshold / 100
     found = outcome.of_wave(critical, optional, threshold=threshold, overdue=overdue)
     assert (found == WaveState.COMPLETED) == well
     if well:
         ended = outcome.of_execution(servers, cancelled=False)
-        wholly = set(servers) == {S.LAUNCHED}
+        wholly = set(servers) <= LAUNCHED_WELL
         assert ended == (ExecutionState.COMPLETED if wholly else ExecutionState.PARTIAL)
 
 
 @given(st.lists(st.sampled_from(list(S)), max_size=6), st.booleans())
 def test_nothing_but_launched_servers_is_a_success(servers, overdue):
-    good = set(counted(servers)) == {S.LAUNCHED}
+    good = bool(counted(servers)) and set(counted(servers)) <= LAUNCHED_WELL
     assert (outcome.of_wave(servers, overdue=overdue) == WaveState.COMPLETED) == good
     execution = outcome.of_execution(servers, cancelled=False)
     assert (execution == ExecutionState.COMPLETED) == good
@@ -99,6 +99,27 @@ def test_nothing_but_launched_servers_is_a_success(servers, overdue):
 def test_how_an_execution_ended(servers, expected):
     assert outcome.of_execution(servers, cancelled=False) == expected
     assert outcome.of_execution(servers, cancelled=True) == ExecutionState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("waves", "timed_out"),
+    [
+        ([W.TIMED_OUT], True),
+        ([W.COMPLETED, W.TIMED_OUT, W.BLOCKED, W.LEFT_OUT], True),
+        ([W.TIMED_OUT, W.PARTIAL], False),
+        ([W.TIMED_OUT, W.FAILED, W.BLOCKED], False),
+        ([W.FAILED, W.BLOCKED], False),
+    ],
+)
+@pytest.mark.parametrize("servers", [[S.UNKNOWN], [S.LAUNCHED, S.UNKNOWN]])
+def test_an_execution_times_out_when_only_time_kept_it_from_ending_well(waves, timed_out, servers):
+    ended = outcome.of_execution(servers, cancelled=False, waves=waves)
+    assert (ended == ExecutionState.TIMED_OUT) == timed_out
+    cancelled = outcome.of_execution(servers, cancelled=True, waves=waves)
+    assert cancelled == ExecutionState.CANCELLED
+    # What came in late, but before the end, counts: then nothing is missing.
+    whole = outcome.of_execution([S.LAUNCHED], cancelled=False, waves=waves)
+    assert whole == ExecutionState.COMPLETED
 
 
 @given(st.dictionaries(st.integers(1, 8), st.sets(st.integers(1, 8)), max_size=8))
