@@ -269,6 +269,16 @@ class NothingToApply(DomainError):
     known_as = "INVALID_STATE"
 
 
+class HolderGone(DomainError):
+    """What was to be applied for something is no longer needed by it."""
+
+    code = "protection.holder_gone"
+    kind = Kind.CONFLICT
+
+    def __init__(self, group: object) -> None:
+        super().__init__(f"{group} is no longer held by what its settings were to be applied for.")
+
+
 class StagingAccountAlreadyLinked(DomainError):
     """The target has the staging account already."""
 

@@ -147,6 +147,8 @@ def _plan(plan: RecoveryPlan, launched: dict[int, list[PlanWaveGroup]]) -> Entry
         "owner": plan.owner,
         "rto_seconds": _seconds(plan.rto),
         "rpo_seconds": _seconds(plan.rpo),
+        "preflight_before_waves": plan.preflight_before_waves,
+        "launch_settings_policy": str(plan.launch_settings_policy),
         "notification_addresses": list(plan.notification_addresses),
         "tags": _ordered(plan.tags),
         "approval_needed": plan.approval_needed,

@@ -26,6 +26,7 @@ from recovery.models import (
     TerminationInstance,
     TerminationJob,
     Wave,
+    WavePreflight,
     WaveServer,
 )
 from recovery.models.notices import Medium
@@ -42,6 +43,8 @@ def _recovery_plans(plans: QuerySet[RecoveryPlan]) -> Iterator[Item]:
             "owner": plan.owner,
             "rtoSeconds": seconds(plan.rto),
             "rpoSeconds": seconds(plan.rpo),
+            "preflightBeforeWaves": plan.preflight_before_waves,
+            "launchSettingsPolicy": plan.launch_settings_policy,
             "notificationEmails": list(plan.notification_addresses),
             "tags": plan.tags,
             "approvalNeeded": plan.approval_needed,
@@ -133,6 +136,8 @@ def _asked_for(execution: Execution) -> Item:
         "planName": execution.plan_name,
         "planVersion": execution.plan_version,
         "executionType": execution.kind,
+        "preflightBeforeWaves": execution.preflight_before_waves,
+        "launchSettingsPolicy": execution.launch_settings_policy,
         "initiatedBy": execution.requested_by,
         "initiatedById": execution.requested_by_id,
         "ticket": execution.ticket,
@@ -170,8 +175,10 @@ def _waves(waves: QuerySet[Wave]) -> Iterator[Item]:
     checks = Prefetch("checks", ServerCheck.objects.order_by("position"))
     servers = WaveServer.objects.order_by("name", "id").prefetch_related(checks)
     jobs = LaunchJob.objects.order_by("created_at", "id")
-    for wave in waves.prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs)):
+    told = waves.select_related("preflight")
+    for wave in told.prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs)):
         yield _wave(wave) | {
+            "override": _override(wave),
             "servers": [_server(server) for server in wave.servers.all()],
             "jobs": [_job(job) for job in wave.jobs.all()],
         }
@@ -204,6 +211,19 @@ def _wave(wave: Wave) -> Item:
         "startedAt": moment(wave.started_at),
         "deadlineAt": moment(wave.deadline_at),
         "finishedAt": moment(wave.finished_at),
+    }
+
+
+def _override(wave: Wave) -> Item | None:
+    """What a person overrode before it. What AWS said is not told: it is asked again."""
+    row: WavePreflight | None = getattr(wave, "preflight", None)
+    if row is None or row.overridden_at is None:
+        return None
+    return {
+        "checks": list(row.overridden),
+        "at": moment(row.overridden_at),
+        "by": row.overridden_by,
+        "reason": row.override_reason,
     }
 
 

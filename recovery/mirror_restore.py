@@ -20,6 +20,7 @@ from recovery.models import (
     TerminationInstance,
     TerminationJob,
     Wave,
+    WavePreflight,
     WaveServer,
 )
 from recovery.services import adoption
@@ -32,6 +33,8 @@ _PLAN: Final = {
     "owner": "owner",
     "rto": "rtoSeconds",
     "rpo": "rpoSeconds",
+    "preflight_before_waves": "preflightBeforeWaves",
+    "launch_settings_policy": "launchSettingsPolicy",
     "notification_addresses": "notificationEmails",
     "tags": "tags",
     "approval_needed": "approvalNeeded",
@@ -78,6 +81,8 @@ _EXECUTION: Final = {
     "plan_name": "planName",
     "plan_version": "planVersion",
     "kind": "executionType",
+    "preflight_before_waves": "preflightBeforeWaves",
+    "launch_settings_policy": "launchSettingsPolicy",
     "state": "status",
     "reason": "statusReason",
     "requested_by": "initiatedBy",
@@ -116,6 +121,12 @@ _WAVE: Final = _ANY_WAVE | {
     "started_at": "startedAt",
     "deadline_at": "deadlineAt",
     "finished_at": "finishedAt",
+}
+_OVERRIDE: Final = {
+    "overridden": "checks",
+    "overridden_at": "at",
+    "overridden_by": "by",
+    "override_reason": "reason",
 }
 _SERVER: Final = {
     "id": "waveServerId",
@@ -275,6 +286,9 @@ def waves(items: Iterable[Item], done: Restoration) -> None:
     for item in items:
         wave = Wave(depends_on=_positions(item["dependsOnWaves"]), **columns(Wave, item, _WAVE))
         for written in done.insert([wave]):
+            if item.get("override"):
+                told = columns(WavePreflight, item["override"], _OVERRIDE)
+                done.write([WavePreflight(wave=written, **told)])
             done.write(_job(written, told, accounts) for told in item["jobs"])
             done.write(
                 WaveServer(

@@ -106,8 +106,10 @@ def whole(executions: QuerySet[Execution]) -> QuerySet[Execution]:
     servers = WaveServer.objects.select_related("launch_job").prefetch_related(checks)
     servers = servers.order_by("name", "id")
     jobs = _with_watches(LaunchJob.objects.order_by("created_at", "id"))
-    waves = Wave.objects.order_by("position").prefetch_related(
-        Prefetch("servers", servers), Prefetch("jobs", jobs)
+    waves = (
+        Wave.objects.order_by("position")
+        .select_related("preflight")
+        .prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs))
     )
     return (
         executions.select_related("plan")

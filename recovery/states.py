@@ -381,6 +381,16 @@ PREFLIGHT = Lifecycle(
 )
 
 
+class LaunchSettingsPolicy(models.TextChoices):
+    """What is done about launch settings that DRS or EC2 hold otherwise than they are set, when a
+    wave could launch.
+    """
+
+    BLOCK = "BLOCK", "Do not launch the wave"
+    APPLY = "APPLY", "Apply them, verify, then launch"
+    LAUNCH_ANYWAY = "LAUNCH_ANYWAY", "Launch as DRS holds them, and say so"
+
+
 class CheckOutcome(models.TextChoices):
     """What a check of a preflight found. UNKNOWN means that it could not be made; it blocks a
     start as FAILED does.

@@ -18,7 +18,7 @@ from drportal.simulator.clock import ManualClock
 from drportal.simulator.world import world
 from protection.models import ProtectionGroup, SourceServer, TargetAccount
 from protection.services import accounts, groups, inventory
-from recovery.models import Execution, JobWatch, LaunchJob, RecoveryPlan
+from recovery.models import Execution, JobWatch, LaunchJob, RecoveryPlan, WavePreflight
 from recovery.services import advance, executions, plans, watch
 from recovery.states import EXECUTION, JobState, Kind
 from tests.factories.recovery import PreflightFactory
@@ -93,8 +93,18 @@ def group_of(tier: str, *, account: str = NORTH, region: str = EAST) -> Protecti
     )
 
 
-def plan_of(*waves: plans.WaveSpec, name: str = "Plan") -> RecoveryPlan:
-    return plans.create(name=name, waves=waves, approval_needed=False, actor=PERSON)
+def plan_of(*waves: plans.WaveSpec, name: str = "Plan", asks: bool = False) -> RecoveryPlan:
+    """A plan of these waves, whose recoveries need no approval. Unless it `asks`, AWS is not asked
+    anew before each of them: most tests are of something else, and would pay for that with their
+    time.
+    """
+    return plans.create(
+        name=name,
+        waves=waves,
+        approval_needed=False,
+        preflight_before_waves=asks,
+        actor=PERSON,
+    )
 
 
 def wave(name: str, *groups_: ProtectionGroup, **more: Any) -> plans.WaveSpec:
@@ -122,6 +132,7 @@ class Driver:
         waiting.update(due_at=now)
         # The settling time of what was asked passes.
         waiting.exclude(asked_at=None).update(asked_at=F("asked_at") - timedelta(minutes=1))
+        WavePreflight.objects.exclude(due_at=None).update(due_at=now)
         Execution.objects.active().update(due_at=now, leased_until=None)
         advance.advance(execution.pk)
         JobWatch.objects.update(due_at=now, leased_until=None)

@@ -133,6 +133,17 @@ class Drs:
                 yield _source_server(item)
 
     @reaches_outside
+    def source_servers_named(self, server_ids: Sequence[str]) -> list[SourceServer]:
+        """Those of `server_ids` that DRS lists."""
+        operation, found = "DescribeSourceServers", []
+        for start in range(0, len(server_ids), _FILTER_BATCH):
+            filters = {"sourceServerIDs": list(server_ids[start : start + _FILTER_BATCH])}
+            listed_now = self._listed("describe_source_servers", operation, filters=filters)
+            with readable(operation, self.scope):
+                found += [_source_server(item) for item in listed_now]
+        return found
+
+    @reaches_outside
     def must_be_initialized(self) -> None:
         """Raise AwsError, NOT_INITIALIZED or another, unless DRS answers here. One short call."""
         with translated("DescribeSourceServers", self.scope):

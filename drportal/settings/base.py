@@ -233,6 +233,8 @@ PREFLIGHT_EVERY_MINUTES = env.whole("PREFLIGHT_EVERY_MINUTES", 30, low=5, high=1
 PREFLIGHT_WORTH_MINUTES = env.whole("PREFLIGHT_WORTH_MINUTES", 15, low=1, high=1440)
 # How long an execution waits for a second person's approval before it is cancelled.
 APPROVAL_HOURS = env.whole("APPROVAL_HOURS", 24, low=1, high=168)
+# How long what was asked anew before a wave lets it launch.
+WAVE_PREFLIGHT_WORTH_SECONDS = env.whole("WAVE_PREFLIGHT_WORTH_SECONDS", 120, low=10, high=3600)
 PREFLIGHTS_KEPT_DAYS = env.whole("PREFLIGHTS_KEPT_DAYS", 14, low=1, high=3650)
 
 # Drills by schedule: how long before its time one is announced, and whoever must approve it asked;

@@ -121,7 +121,8 @@ class LaunchAddress(models.Model):
 class LaunchApply(models.Model):
     """One applying of a group's launch settings to its servers in DRS and EC2.
 
-    `unverified` says that somebody chose to apply what AWS could not be asked about.
+    `unverified` says that somebody chose to apply what AWS could not be asked about. With a
+    `holder_id`, it is for what holds the group and needs it as it is set, and for as long as that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -131,6 +132,7 @@ class LaunchApply(models.Model):
     )
     requested_by = models.CharField(max_length=254)
     unverified = models.BooleanField(default=False)
+    holder_id = models.UUIDField(null=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)

@@ -48,3 +48,8 @@ def must_not_be_held(group: ProtectionGroup) -> None:
     holders = holders_of(group)
     if holders:
         raise GroupHeld(group, holders)
+
+
+def holds_still(group: ProtectionGroup, holder_id: UUID) -> bool:
+    """Whether `holder_id` holds the group now."""
+    return group.holds.filter(holder_id=holder_id, released_at=None).exists()

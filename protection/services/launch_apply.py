@@ -35,11 +35,12 @@ from protection.models import (
 )
 from protection.rules import launch as rules
 from protection.selectors import launch_levels, servers_chosen
+from protection.services import launch_wanted
 from protection.services import launch_writing as writing
-from protection.services.holds import holders_of, must_not_be_held
+from protection.services.holds import holders_of, holds_still, must_not_be_held
 from protection.services.launch_validation import Answers
 
-LIVE = frozenset({ApplyState.PENDING, ApplyState.RUNNING})
+LIVE = launch_wanted.LIVE
 _THREADS = 4
 _LEASE = timedelta(minutes=2)
 _LOOK = 15.0  # seconds between two signs of life
@@ -85,7 +86,7 @@ def ask(
     with transaction.atomic():
         group = ProtectionGroup.objects.select_for_update(no_key=True).get(pk=group.pk)
         must_not_be_held(group)
-        _must_be_idle(group, force=force)
+        must_be_idle(group, force=force)
         wanted = _wanted(group, only_failed=only_failed)
         apply = LaunchApply.objects.create(
             group=group, requested_by=actor.name[:254], unverified=unverified
@@ -175,9 +176,9 @@ def _outcomes(
         try:
             while waiting or under_way:
                 _keep(apply)
-                holders = holders_of(apply.group) if waiting else []
-                if holders:
-                    yield from _held_back(waiting, holders)
+                told = _why_not(apply) if waiting else ""
+                if told:
+                    yield from (_Outcome(server, (told,)) for server in waiting)
                     waiting = []
                 while waiting and len(under_way) < _THREADS:
                     server = waiting.pop(0)
@@ -191,11 +192,18 @@ def _outcomes(
             raise
 
 
-def _held_back(waiting: Sequence[LaunchApplyServer], holders: Sequence[str]) -> Iterator[_Outcome]:
-    """What an execution needs as it is is not changed under its feet, even if asked for before."""
+def _why_not(apply: LaunchApply) -> str:
+    """Why no further server may be written to; empty if it may.
+
+    What an execution needs as it is is not changed under its feet, even if asked for before. What
+    was asked for by what holds the group is for as long as it does.
+    """
+    if apply.holder_id is not None:
+        held = holds_still(apply.group, apply.holder_id)
+        return "" if held else "What it was applied for does not need the group any more."
+    holders = holders_of(apply.group)
     told = f"The group is needed as it is now, by: {', '.join(holders)}. Retry afterwards."
-    for server in waiting:
-        yield _Outcome(server, (told,))
+    return told if holders else ""
 
 
 def _begin(server: LaunchApplyServer) -> None:
@@ -331,7 +339,10 @@ def _counts(apply: LaunchApply) -> dict[AppliedState, int]:
     return {state: states.count(state) for state in AppliedState}
 
 
-def _must_be_idle(group: ProtectionGroup, *, force: bool) -> None:
+def must_be_idle(group: ProtectionGroup, *, force: bool) -> None:
+    """Raises ApplyInProgress while another apply of the group lives; with `force`, one that no
+    worker has begun is given up.
+    """
     live = LaunchApply.objects.filter(group=group, state__in=LIVE).first()
     if live is None:
         return
@@ -356,14 +367,10 @@ def _wanted(group: ProtectionGroup, *, only_failed: bool) -> Mapping[UUID, rules
         if only_failed:
             raise NothingToApply("There is no server to which it failed the last time.")
         raise GroupIsEmpty(f"{group} holds no server.")
-    levels = launch_levels(group)
     before = dict(
         LaunchStanding.objects.filter(group=group).values_list("server_id", "applied_values")
     )
-    wanted = {
-        key: rules.with_withdrawals(rules.intended(levels.layers(key)), before.get(key))
-        for key in keys
-    }
+    wanted = launch_wanted.wanted(group, keys)
     # One of which nothing is set any more counts as well: then that is what was applied last.
     concerned = {key: values for key, values in wanted.items() if values or before.get(key)}
     if not concerned:

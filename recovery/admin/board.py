@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from drportal.adminkit.widgets import Share, Tone, age, badge, lapse, progress, span
 from recovery.admin import tones
 from recovery.admin.drawing import Box, drawing, in_order
+from recovery.admin.wave_preflights import PreflightLine, preflight_line
 from recovery.engine.options import StartOptions
 from recovery.models import Execution, JobWatch, LaunchJob, ServerCheck, Wave, WaveServer
 from recovery.selectors import rto_deadline
@@ -97,6 +98,7 @@ class WaveCard:
     gate_opens_at_once: bool
     open: bool
     timer: str
+    preflight: PreflightLine | None
     retriable: int
     recheckable: int
     skippable: bool
@@ -122,6 +124,7 @@ class Board:
     late: str
     silent: Sequence[str]
     waiting: Sequence[WaveCard]
+    held: Sequence[WaveCard]
     troubles: Sequence[ServerLine]
     waves: Sequence[WaveCard]
 
@@ -147,6 +150,7 @@ def board(execution: Execution) -> Board:
         late=_late(execution, watches.values()),
         silent=_silent(execution, watches),
         waiting=[card for card in cards if card.waits],
+        held=[card for card in cards if card.preflight and card.preflight.holds],
         troubles=[line for card in cards for line in card.servers if line.server.state in _BAD],
         waves=cards,
     )
@@ -181,10 +185,13 @@ def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], Job
     servers = [_server_line(server) for server in wave.servers.all()]
     # A gate that is open is not waited at, and what ended well without some server is not wholly
     # good.
+    look = preflight_line(wave)
     timed = wave.wait_until is not None and state in {WaveState.PENDING, WaveState.WAITING}
     lacking = state == WaveState.COMPLETED and any(row.server.state in _BAD for row in servers)
     tone, label = tones.WAVE_TONES[state], state.label
-    if timed:
+    if look is not None and look.holds:
+        tone, label = look.tone, "Kept from launching"
+    elif timed:
         tone, label = Tone.WAIT, "Waiting for its timer"
     elif lacking:
         tone, label = Tone.UNSURE, f"{state.label}, not all launched"
@@ -203,6 +210,7 @@ def _card(wave: Wave, waves: dict[int, Wave], watches: dict[tuple[Any, str], Job
         gate_opens_at_once=wave.gate_opened_at is not None and state == WaveState.WAITING,
         open=lacking or state not in _SHUT,
         timer=_timer(wave),
+        preflight=look,
         retriable=len(retriable(wave)),
         recheckable=sum(may_be_checked_again(server) for server in wave.servers.all()),
         skippable=state in BEFORE_LAUNCH,

@@ -20,7 +20,13 @@ from recovery.admin.board import board
 from recovery.admin.checking import CheckPages
 from recovery.admin.clean_ups import CleanUpPages
 from recovery.admin.reports import page
-from recovery.admin.steering import can_be_paused, can_be_steered, may_steer
+from recovery.admin.steering import (
+    can_be_paused,
+    can_be_steered,
+    has_yet_to_launch,
+    may_override,
+    may_steer,
+)
 from recovery.engine.wording import counted
 from recovery.models import Execution, Wave
 from recovery.selectors import executions_for, timeline, whole, with_counts
@@ -132,8 +138,10 @@ class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages):
             "events": events[:_MOST_EVENTS],
             "event_count": events.count(),
             "may_steer": may_steer(request, execution),
+            "may_override": may_override(request, execution),
             "cancellable": can_be_steered(execution),
             "pausable": can_be_paused(execution),
+            "appliable": has_yet_to_launch(execution),
             "plan_link": self._plan_link(request, execution),
             "approval": self.approval_panel(request, execution),
             "termination": terminations.panel(request, execution),

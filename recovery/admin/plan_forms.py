@@ -21,6 +21,7 @@ from recovery.admin.wave_drafts import Draft, drafts_in, drafts_of, rearranged
 from recovery.models import RecoveryPlan
 from recovery.selectors import servers_by_group
 from recovery.services.plans import GroupServers, PlanSpec, WaveSpec
+from recovery.states import LaunchSettingsPolicy
 
 _PLACE = re.compile(r"waves\[(\d+)\]\.(\w+)")
 _CHECK = re.compile(r"waves\[(\d+)\]\.checks\[(\d+)\]\.(\w+)")
@@ -51,6 +52,19 @@ class HeadForm(PortalForm):
         min_value=1,
         max_value=_MOST_MINUTES,
         help_text="The checks name servers that are behind by more.",
+    )
+    preflight_before_waves = forms.BooleanField(
+        label="Ask AWS anew before each wave",
+        required=False,
+        initial=True,
+        help_text="A wave whose servers, permissions or targets are not as they must be does not "
+        "launch, unless somebody who may do so overrides that.",
+    )
+    launch_settings_policy = forms.ChoiceField(
+        label="Where DRS holds other launch settings",
+        choices=LaunchSettingsPolicy.choices,
+        initial=LaunchSettingsPolicy.BLOCK,
+        help_text="Before a wave launches. Needs that AWS is asked.",
     )
     notification_addresses = forms.CharField(
         label="Notification addresses",
@@ -87,6 +101,8 @@ class HeadForm(PortalForm):
             "description": said["description"],
             "rto": said["rto_minutes"] and said["rto_minutes"] * _MINUTE,
             "rpo": said["rpo_minutes"] and said["rpo_minutes"] * _MINUTE,
+            "preflight_before_waves": said["preflight_before_waves"],
+            "launch_settings_policy": LaunchSettingsPolicy(said["launch_settings_policy"]),
             "notification_addresses": tuple(filter(None, lines)),
             "tags": said["tags"],
             "approval_needed": said["approval_needed"],
@@ -387,6 +403,8 @@ def _head(plan: RecoveryPlan | None) -> dict[str, Any]:
         "description": plan.description,
         "rto_minutes": plan.rto // _MINUTE if plan.rto else None,
         "rpo_minutes": plan.rpo // _MINUTE if plan.rpo else None,
+        "preflight_before_waves": plan.preflight_before_waves,
+        "launch_settings_policy": plan.launch_settings_policy,
         "notification_addresses": "\n".join(plan.notification_addresses),
         "tags": "\n".join(f"{key}={value}" for key, value in sorted(plan.tags.items())),
         "approval_needed": plan.approval_needed,

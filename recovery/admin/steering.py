@@ -15,16 +15,23 @@ from drportal.adminkit import confirm
 from drportal.adminkit.forms import PortalForm
 from drportal.errors import DomainError
 from protection.admin.recorded import RecordedAdmin
+from recovery.admin.wave_preflights import check_line
 from recovery.models import Execution, Wave
 from recovery.permissions import PlanPermission
-from recovery.services import retries, steering
+from recovery.services import retries, steering, wave_overrides, wave_preflights, wave_settings
 from recovery.services.plan_rules import named
+from recovery.services.wave_preflights import checks_of
 from recovery.states import EXECUTION, ServerState
 
 
 def may_steer(request: HttpRequest, execution: Execution) -> bool:
     """May the person steer the execution? Through its plan, or model-wide."""
     return allowed(request.user, PlanPermission.STEER, execution.plan)
+
+
+def may_override(request: HttpRequest, execution: Execution) -> bool:
+    """May the person override what checks say? Through its plan, or model-wide."""
+    return allowed(request.user, PlanPermission.OVERRIDE_PREFLIGHT, execution.plan)
 
 
 def can_be_steered(execution: Execution) -> bool:
@@ -37,6 +44,12 @@ def can_be_paused(execution: Execution) -> bool:
     if execution.pause_requested_at is not None or not can_be_steered(execution):
         return False
     return any(wave.state in steering.BEFORE_LAUNCH for wave in execution.waves.all())
+
+
+def has_yet_to_launch(execution: Execution) -> bool:
+    """Whether waves of an execution of `whole` have yet to launch, and still may."""
+    waiting = any(wave.state in steering.BEFORE_LAUNCH for wave in execution.waves.all())
+    return waiting and can_be_steered(execution)
 
 
 def wave_of(execution: Execution, position: int) -> Wave:
@@ -70,6 +83,8 @@ class SteeringPages(RecordedAdmin):
                 "skip_server",
             ),
             self.url("<str:object_id>/extend/<int:position>/", self.extend_view, "extend"),
+            self.url("<str:object_id>/apply-config/", self.apply_view, "apply_config"),
+            self.url("<str:object_id>/override/<int:position>/", self.override_view, "override"),
         ]
 
     def has_steer_permission(self, request: HttpRequest, obj: Execution) -> bool:
@@ -208,6 +223,51 @@ class SteeringPages(RecordedAdmin):
             question=question,
             form=form,
         )
+
+    def apply_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then have launch settings applied to what has yet to be launched."""
+        execution = self.steerable(request, object_id)
+        question = confirm.Question(
+            title=f"Apply launch settings for the {execution}",
+            text="DRS and EC2 are made to hold what is set for servers that have yet to launch, "
+            "and each is read back. A wave that could launch meanwhile waits for that.",
+            verb="Apply",
+            danger=False,
+        )
+
+        def act(_: dict[str, Any]) -> str:
+            applies = wave_settings.ask(execution, actor=self.actor(request))
+            return f"Launch settings of {len(applies)} groups are being applied."
+
+        return self.asked(request, execution, question, act)
+
+    def has_override_permission(self, request: HttpRequest, obj: Execution) -> bool:
+        """May the person let waves of this execution launch against what AWS says?"""
+        return may_override(request, obj)
+
+    def override_view(self, request: HttpRequest, object_id: str, position: int) -> HttpResponse:
+        """Ask, then let a wave launch although what AWS says keeps it from that."""
+        execution: Execution = self.found(request, object_id, "override")
+        wave = wave_of(execution, position)
+        row = wave_preflights.kept(wave)
+        found = [check for check in checks_of(row) if check.code in row.in_the_way] if row else []
+        question = confirm.Question(
+            title=f"Launch {wave} all the same",
+            text="Its servers are launched although these checks failed or could not be made. DRS "
+            "still refuses what it cannot launch. What else is found later keeps it again.",
+            verb="Launch all the same",
+            reason="Reason (needed)",
+            template="recovery/override.html",
+            context={"lines": [check_line(check) for check in found]},
+        )
+
+        def act(said: dict[str, Any]) -> str:
+            wave_overrides.override(
+                execution, position=position, reason=said["reason"], actor=self.actor(request)
+            )
+            return f"{wave} launches all the same."
+
+        return self.asked(request, execution, question, act)
 
     def asked(
         self,

@@ -8,8 +8,18 @@ from rest_framework import serializers
 
 from drportal.api.serializers import Known, Seconds
 from recovery.api.checks import CheckOut
-from recovery.models import Execution, ExecutionEvent, LaunchJob, ServerCheck, Wave, WaveServer
+from recovery.api.preflight_serializers import PreflightCheckOut
+from recovery.models import (
+    Execution,
+    ExecutionEvent,
+    LaunchJob,
+    ServerCheck,
+    Wave,
+    WavePreflight,
+    WaveServer,
+)
 from recovery.selectors import rto_deadline
+from recovery.services.wave_preflights import kept, not_passed
 from recovery.states import LAUNCHED_WELL, ServerState, WaveState
 
 
@@ -55,6 +65,8 @@ class ExecutionOut(serializers.ModelSerializer[Execution]):
             "created_at",
             "started_at",
             "finished_at",
+            "preflight_before_waves",
+            "launch_settings_policy",
             "cancel_requested_at",
             "cancel_requested_by",
             "cancel_reason",
@@ -221,11 +233,53 @@ class GateOut(serializers.Serializer[Any]):
         return wave.state == WaveState.WAITING and wave.gate_opened_at is None
 
 
+class WavePreflightOut(serializers.ModelSerializer[WavePreflight]):
+    """What AWS said when it was asked anew before the wave. Null is what nobody has asked yet."""
+
+    outcome = Known(help_text="PASSED, WARNING, FAILED or UNKNOWN.")
+    holds = serializers.SerializerMethodField(
+        help_text="Whether it keeps the wave from launching: nobody has overridden it."
+    )
+    asks_again_at = serializers.DateTimeField(
+        source="due_at", read_only=True, allow_null=True, help_text="When AWS is asked again."
+    )
+    overridden_by = Known()
+    override_reason = Known()
+    checks = serializers.SerializerMethodField(help_text="What did not pass, what blocks first.")
+
+    class Meta:
+        model = WavePreflight
+        fields = (
+            "asked_at",
+            "outcome",
+            "holds",
+            "blocking",
+            "asks_again_at",
+            "refusals",
+            "overridden",
+            "overridden_at",
+            "overridden_by",
+            "override_reason",
+            "checks",
+        )
+        read_only_fields = fields
+
+    def get_holds(self, row: WavePreflight) -> bool:
+        return bool(row.in_the_way)
+
+    @extend_schema_field(PreflightCheckOut(many=True))
+    def get_checks(self, row: WavePreflight) -> Any:
+        return PreflightCheckOut(not_passed(row), many=True).data
+
+
 class WaveOut(serializers.ModelSerializer[Wave]):
     """A wave of an execution with its servers and launch jobs."""
 
     gate = serializers.SerializerMethodField(help_text="Null if there is none before it.")
     message = Known()
+    preflight = serializers.SerializerMethodField(
+        help_text="What AWS said before it launched; null while nobody has asked."
+    )
     wait_seconds = Seconds(source="wait", allow_null=False)
     time_limit_seconds = Seconds(source="time_limit", allow_null=False)
     checks = serializers.ListField(child=CheckOut(), read_only=True)
@@ -242,6 +296,7 @@ class WaveOut(serializers.ModelSerializer[Wave]):
             "message",
             "depends_on",
             "gate",
+            "preflight",
             "group_names",
             "wait_seconds",
             "wait_until",
@@ -260,6 +315,11 @@ class WaveOut(serializers.ModelSerializer[Wave]):
     @extend_schema_field(GateOut(allow_null=True))
     def get_gate(self, wave: Wave) -> Any:
         return GateOut(wave).data if wave.gate else None
+
+    @extend_schema_field(WavePreflightOut(allow_null=True))
+    def get_preflight(self, wave: Wave) -> Any:
+        row = kept(wave)
+        return None if row is None else WavePreflightOut(row).data
 
     @extend_schema_field(Counts)
     def get_counts(self, wave: Wave) -> dict[str, int]:

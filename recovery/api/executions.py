@@ -13,7 +13,7 @@ from drportal.api.access import Needs
 from drportal.api.pagination import LatestFirst
 from drportal.api.schema import refusal
 from drportal.errors import NotFound
-from recovery.api import approvals, steering
+from recovery.api import approvals, launch_settings, steering, wave_preflights
 from recovery.api.examples import DRILL, RECOVERY
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
 from recovery.api.filters import ExecutionFilters
@@ -25,7 +25,13 @@ from recovery.permissions import ExecutionPermission, PlanPermission
 from recovery.selectors import executions_for, plans_for, timeline, whole, with_counts
 
 
-class ExecutionViewSet(steering.SteeringActions, approvals.ApprovalActions, ReportActions):
+class ExecutionViewSet(
+    steering.SteeringActions,
+    approvals.ApprovalActions,
+    wave_preflights.WavePreflightActions,
+    launch_settings.LaunchSettingsActions,
+    ReportActions,
+):
     """Executions. They are seen and steered through their plan's permissions."""
 
     needs = {
@@ -37,6 +43,8 @@ class ExecutionViewSet(steering.SteeringActions, approvals.ApprovalActions, Repo
         "report": Needs.to_see(ExecutionPermission.VIEW),
         **steering.NEEDS,
         **approvals.NEEDS,
+        **wave_preflights.NEEDS,
+        **launch_settings.NEEDS,
     }
     lists = frozenset({"list", "events"})
     serializer_class = ExecutionOut

@@ -17,6 +17,7 @@ from recovery.services.plans import (
     PlanSpec,
     WaveSpec,
 )
+from recovery.states import LaunchSettingsPolicy
 
 _LONGEST_TEXT = 1000
 _MOST_GROUPS = 200
@@ -109,6 +110,17 @@ class PlanIn(StrictSerializer):
         max_value=LONGEST_OBJECTIVE // _MINUTE,
         help_text="The recovery point objective: the checks name servers that are behind by more.",
     )
+    preflight_before_waves = Flag(
+        required=False,
+        help_text="Whether AWS is asked anew about a wave's servers before it launches. Left out: "
+        "it is.",
+    )
+    launch_settings_policy = serializers.ChoiceField(
+        choices=LaunchSettingsPolicy.choices,
+        required=False,
+        help_text="What is done about launch settings that DRS does not hold when a wave could "
+        "launch. Left out: BLOCK.",
+    )
     notification_addresses = serializers.ListField(
         child=Text(),
         required=False,
@@ -171,6 +183,8 @@ def facts(wanted: dict[str, Any]) -> dict[str, Any]:
         if f"{name}_minutes" in said:
             minutes = said.pop(f"{name}_minutes")
             said[name] = None if minutes is None else minutes * _MINUTE
+    if "launch_settings_policy" in said:
+        said["launch_settings_policy"] = LaunchSettingsPolicy(said["launch_settings_policy"])
     if "waves" in said:
         said["waves"] = tuple(_spec(wave) for wave in said["waves"])
     return said
@@ -185,6 +199,8 @@ def kept(spec: PlanSpec) -> dict[str, Any]:
         "owner": spec.owner,
         "rto": spec.rto,
         "rpo": spec.rpo,
+        "preflight_before_waves": spec.preflight_before_waves,
+        "launch_settings_policy": spec.launch_settings_policy,
         "notification_addresses": spec.notification_addresses,
         "tags": spec.tags,
         "approval_needed": spec.approval_needed,
@@ -274,6 +290,8 @@ class PlanOut(serializers.ModelSerializer[RecoveryPlan]):
             "owner",
             "rto_seconds",
             "rpo_seconds",
+            "preflight_before_waves",
+            "launch_settings_policy",
             "notification_addresses",
             "tags",
             "approval_needed",

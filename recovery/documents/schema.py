@@ -110,6 +110,12 @@ _PLAN = _object(
     owner={**_OWNER, "default": ""},
     rto_seconds=_OBJECTIVE,
     rpo_seconds=_OBJECTIVE,
+    preflight_before_waves={"type": "boolean", "default": True},
+    launch_settings_policy={
+        "type": "string",
+        "enum": ["BLOCK", "APPLY", "LAUNCH_ANYWAY"],
+        "default": "BLOCK",
+    },
     notification_addresses={**_TEXTS, "default": []},
     tags={**_TAGS, "default": {}},
     approval_needed={"type": "boolean", "default": True},

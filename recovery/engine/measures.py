@@ -13,7 +13,8 @@ class Spent(StrEnum):
     """What a stretch of an execution's time went into. Of several at once, the first counts."""
 
     AWS = "AWS"  # DRS was asked for a launch, and has not ended it
-    QUEUE = "QUEUE"  # a launch job waited in line, for a quota or for AWS to answer
+    # A launch job waited in line, for a quota or for AWS to answer, or a wave for a better answer.
+    QUEUE = "QUEUE"
     PEOPLE = "PEOPLE"  # a gate waited for a person, or people had paused it, or let it end
     TIMER = "TIMER"  # a wave waited for its timer
     PORTAL = "PORTAL"  # nothing of these: the portal itself, polling and deciding

@@ -138,9 +138,9 @@ def score_of(checks: Iterable[Check]) -> int | None:
     return max(0, _FULL - sum(loss.points for loss in losses(made)))
 
 
-def digest_of(servers: Iterable[tuple[int, str, str, str, str]]) -> str:
-    """Equal for the same servers in the same waves, from the same recovery points: (wave, account
-    id, Region, server id, point).
+def digest_of(servers: Iterable[tuple[object, ...]]) -> str:
+    """Equal for the same servers in the same waves: (wave, account id, Region, server id), and the
+    wished recovery point after them where that counts.
     """
     text = "\n".join(sorted("/".join(map(str, server)) for server in servers))
     return hashlib.sha256(text.encode()).hexdigest()

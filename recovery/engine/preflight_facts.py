@@ -11,6 +11,8 @@ from recovery.states import CheckOutcome
 
 T = TypeVar("T")
 Place = tuple[str, str]  # account id, Region
+# A word beside those of `protection.choices`: nobody can tell what is set for a server.
+NOT_KNOWN = "not_known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,15 @@ class JobFacts:
     kind: str
     server_ids: frozenset[str]
     servers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What DRS told of a server just now. `readiness` is a word of `protection.choices`."""
+
+    readiness: str
+    reason: str = ""
+    lag: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +112,8 @@ class ServerFacts:
 class PlaceFacts:
     """What was asked of AWS in one account and Region. `at` is when that began.
 
-    `points` are those that servers would be launched from; they and `launches` are by server id.
-    `subnets` holds how many addresses are free, by id, None where EC2 does not say.
+    `points` are those that servers would be launched from; they, `listed` and `launches` are by
+    server id. `subnets` holds how many addresses are free, by id, None where EC2 does not say.
     `quotas_problem` is why Service Quotas did not tell, or empty.
     """
 
@@ -114,6 +125,7 @@ class PlaceFacts:
     instances: Told[Mapping[str, tuple[str, ...]]]
     subnets: Told[Mapping[str, int | None]] = field(default_factory=Told)
     points: Mapping[str, Told[Point]] = field(default_factory=dict)
+    listed: Told[Mapping[str, Listed]] = field(default_factory=Told)
     launches: Mapping[str, LaunchFacts] = field(default_factory=dict)
     quotas: JobQuotas = DRS_JOBS
     quotas_problem: str = ""

@@ -8,7 +8,7 @@ from typing import Final
 from recovery.engine import preflight_places as places
 from recovery.engine.options import Wish
 from recovery.engine.preflight import Check
-from recovery.engine.preflight_facts import Facts, ServerFacts
+from recovery.engine.preflight_facts import NOT_KNOWN, Facts, ServerFacts
 from recovery.engine.wording import counted, lasting, named
 from recovery.states import CheckOutcome
 
@@ -26,6 +26,11 @@ _SYNC: Final = "Run the inventory sync, and see under Target accounts whether th
 def checks_of(facts: Facts) -> list[Check]:
     """Everything that the checks find, in no order that matters."""
     return [check for rule in _RULES for check in rule(facts)]
+
+
+def checks_of_wave(facts: Facts) -> list[Check]:
+    """What the checks find that make sense for one wave, right before it launches."""
+    return [check for rule in _BEFORE_A_WAVE for check in rule(facts)]
 
 
 def _servers(facts: Facts) -> Iterator[Check]:
@@ -132,6 +137,7 @@ _SETTINGS: Final[Mapping[str, Found]] = {
     "pending": (FAILED, "its launch settings were not applied"),
     "syncing": (UNKNOWN, "its launch settings are being applied"),
     "failed": (FAILED, "its launch settings could not be applied"),
+    NOT_KNOWN: (UNKNOWN, "what is set for it is not known: it has left its group or the portal"),
 }
 
 
@@ -239,4 +245,9 @@ _RULES: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     _launch_target,
     places.addresses,
     places.instances,
+)
+# That a wave has servers is the engine's business, and how old its data is, the lag tells: to ask
+# for recovery points is a call for each server.
+_BEFORE_A_WAVE: tuple[Callable[[Facts], Iterator[Check]], ...] = tuple(
+    rule for rule in _RULES if rule not in {_servers, _recovery_point}
 )

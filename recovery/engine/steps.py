@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from recovery.engine import outcome
+from recovery.engine.wave_preflight import Look
 from recovery.states import ENDED_WELL, EXECUTION, JOB, WAVE, ExecutionState, JobState, WaveState
 
 
@@ -26,7 +27,8 @@ class JobView:
 class WaveView:
     """A wave with the states of its critical and its optional servers. `overdue`: its time limit
     has passed. `waits`: it has a timer, which is started when it could start. `checking`: checks of
-    launched servers have not ended; such servers are UNKNOWN here.
+    launched servers have not ended; such servers are UNKNOWN here. `look`: what AWS, asked anew,
+    says to its launch.
     """
 
     position: int
@@ -43,6 +45,7 @@ class WaveView:
     servers: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     jobs: tuple[JobView, ...] = ()
+    look: Look = Look.GO
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,13 @@ class ReachGate:
 @dataclass(frozen=True, slots=True)
 class StartTimer:
     """Let a wave that could start wait for its time."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskBefore:
+    """Ask AWS whether anything keeps a wave that could launch from launching well."""
 
     position: int
 
@@ -169,6 +179,7 @@ Step = (
     | Finish
     | ReachGate
     | StartTimer
+    | AskBefore
     | LaunchWave
     | BlockWave
     | CancelWave
@@ -217,7 +228,7 @@ def _stands_still(execution: ExecutionView) -> bool:
     waves = execution.waves
     if execution.pause_requested:
         return _held(waves) and not _for_waves(execution)
-    moving = any(wave.state == WaveState.LAUNCHING or _timed(wave) for wave in waves)
+    moving = any(wave.state == WaveState.LAUNCHING or _goes_on(wave) for wave in waves)
     return not moving and _at_gate(waves) and not _for_waves(execution)
 
 
@@ -239,7 +250,8 @@ def _for_waves(execution: ExecutionView) -> list[Step]:
                 step
                 for step in _before_launch(wave, states, cancelling=cancelling)
                 # A pause holds at the next boundary: before a wave, never within one.
-                if not (execution.pause_requested and isinstance(step, LaunchWave))
+                # Nor is AWS asked then: by the time that it is lifted, the answer would be old.
+                if not (execution.pause_requested and isinstance(step, AskBefore | LaunchWave))
             ]
         elif wave.state == WaveState.LAUNCHING:
             steps += _while_launching(wave, cancelling=cancelling)
@@ -264,13 +276,22 @@ def _before_launch(wave: WaveView, states: dict[int, str], *, cancelling: bool) 
 
 
 def _once_it_could_start(wave: WaveView) -> Iterator[Step]:
-    """First the gate, then the timer: what a person lets start still waits for its time."""
+    """First the gate, then the timer, then AWS: what a person lets start still waits for its time,
+    and what AWS says is of the moment of the launch.
+    """
     if wave.gate and not wave.gate_open:
         if wave.state == WaveState.PENDING:
             yield ReachGate(wave.position)
     elif wave.waits and not wave.timer_started:
         yield StartTimer(wave.position)
     elif not wave.waits or wave.timer_over:
+        yield from _launch(wave)
+
+
+def _launch(wave: WaveView) -> Iterator[Step]:
+    if wave.look == Look.ASK:
+        yield AskBefore(wave.position)
+    elif wave.look == Look.GO:
         yield LaunchWave(wave.position)
 
 
@@ -317,6 +338,7 @@ def _at_gate(waves: Sequence[WaveView]) -> bool:
     return any(wave.state == WaveState.WAITING for wave in waves)
 
 
-def _timed(wave: WaveView) -> bool:
-    """Whether it goes on by itself once its time has come."""
-    return wave.timer_started and wave.state in {WaveState.PENDING, WaveState.WAITING}
+def _goes_on(wave: WaveView) -> bool:
+    """Whether it goes on by itself: its time comes, or AWS is asked again."""
+    waits = wave.timer_started or wave.look == Look.HELD
+    return waits and wave.state in {WaveState.PENDING, WaveState.WAITING}

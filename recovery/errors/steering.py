@@ -264,6 +264,16 @@ class TimeIsUp(DomainError):
         super().__init__(f"The {wave} does not launch, or its time is up: it cannot have more.")
 
 
+class NothingToOverride(DomainError):
+    """No check keeps the wave from launching."""
+
+    code = "recovery.nothing_to_override"
+    kind = Kind.CONFLICT
+
+    def __init__(self, wave: object) -> None:
+        super().__init__(f"Nothing that AWS said keeps the {wave} from launching.")
+
+
 def _some(words: Iterable[str]) -> str:
     """The first twenty, and how many more there are."""
     rows = sorted(words)

@@ -17,10 +17,10 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='execution',
             name='state',
-            field=models.CharField(choices=[('PENDING', 'Pending'), ('RUNNING', 'Running'), ('PAUSED', 'Paused'), ('CANCELLING', 'Cancelling'), ('COMPLETED', 'Completed'), ('PARTIAL', 'Partial'), ('FAILED', 'Failed'), ('TIMED_OUT', 'Timed out'), ('CANCELLED', 'Cancelled')], default='PENDING', editable=False, max_length=12),
+            field=models.CharField(choices=[('AWAITING', 'Waiting for approval'), ('PENDING', 'Pending'), ('RUNNING', 'Running'), ('PAUSED', 'Paused'), ('CANCELLING', 'Cancelling'), ('COMPLETED', 'Completed'), ('PARTIAL', 'Partial'), ('FAILED', 'Failed'), ('TIMED_OUT', 'Timed out'), ('CANCELLED', 'Cancelled')], default='PENDING', editable=False, max_length=12),
         ),
         migrations.AddConstraint(
             model_name='execution',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['CANCELLING', 'PAUSED', 'PENDING', 'RUNNING'])), models.Q(('finished_at__isnull', False), ('state__in', ['CANCELLED', 'COMPLETED', 'FAILED', 'PARTIAL', 'TIMED_OUT'])), _connector='OR'), name='recovery_execution_finished_when_terminal'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['AWAITING', 'CANCELLING', 'PAUSED', 'PENDING', 'RUNNING'])), models.Q(('finished_at__isnull', False), ('state__in', ['CANCELLED', 'COMPLETED', 'FAILED', 'PARTIAL', 'TIMED_OUT'])), _connector='OR'), name='recovery_execution_finished_when_terminal'),
         ),
     ]

@@ -11,6 +11,7 @@ from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, Recovery
 from recovery.models.preflights import Preflight
 from recovery.models.terminations import Termination, TerminationInstance, TerminationJob
 from recovery.models.transfer import ImportRun
+from recovery.models.wave_preflights import WavePreflight
 
 __all__ = [
     "AccountClaim",
@@ -39,5 +40,6 @@ __all__ = [
     "TerminationInstance",
     "TerminationJob",
     "Wave",
+    "WavePreflight",
     "WaveServer",
 ]

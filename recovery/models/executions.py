@@ -15,6 +15,7 @@ from recovery.states import (
     WAVE,
     ExecutionState,
     Kind,
+    LaunchSettingsPolicy,
     Phase,
     ServerState,
     WaveState,
@@ -55,6 +56,13 @@ class Execution(models.Model):
     plan_name = models.CharField(max_length=64)
     plan_version = models.PositiveIntegerField()
     kind = models.CharField(max_length=8, choices=Kind)
+    preflight_before_waves = models.BooleanField(default=True, blank=True)
+    launch_settings_policy = models.CharField(
+        max_length=16,
+        choices=LaunchSettingsPolicy,
+        default=LaunchSettingsPolicy.BLOCK,
+        blank=True,
+    )
     state = models.CharField(
         max_length=12, choices=ExecutionState, default=ExecutionState.PENDING, editable=False
     )

@@ -10,12 +10,15 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from protection.models import ProtectionGroup
+from recovery.states import LaunchSettingsPolicy
 
 
 class RecoveryPlan(models.Model):
     """A graph of waves over protection groups. Every change makes a new, immutable version.
 
     `approval_needed` says that a recovery waits until a second person has approved it.
+    With `preflight_before_waves`, AWS is asked anew about the servers of each wave before it
+    launches; then `launch_settings_policy` says what is done about settings that do not hold.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -24,6 +27,13 @@ class RecoveryPlan(models.Model):
     owner = models.CharField(max_length=255, blank=True, default="")
     rto = models.DurationField("recovery time objective", null=True)
     rpo = models.DurationField("recovery point objective", null=True)
+    preflight_before_waves = models.BooleanField(default=True, blank=True)
+    launch_settings_policy = models.CharField(
+        max_length=16,
+        choices=LaunchSettingsPolicy,
+        default=LaunchSettingsPolicy.BLOCK,
+        blank=True,
+    )
     notification_addresses = ArrayField(models.EmailField(), default=list, blank=True)
     tags = models.JSONField(default=dict, blank=True)
     approval_needed = models.BooleanField("recoveries need approval", default=True)

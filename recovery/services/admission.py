@@ -20,7 +20,7 @@ from recovery.errors import (
     ServersNotReady,
 )
 from recovery.models import Execution, Preflight, RecoveryPlan
-from recovery.services import preflights
+from recovery.services import preflights, waivers
 from recovery.services.events import note
 
 # What an override lifts. All else keeps a server from being launched twice.
@@ -119,6 +119,10 @@ def note_override(
     """Write down what was overridden, by whom and why, in the start's own transaction."""
     if not admission.against:
         return
+    kept = admission.preflight.checks if admission.preflight else []
+    codes = waivers.carry_over(
+        execution, [engine.of_dict(each) for each in kept], reason=reason, actor=actor
+    )
     told = " ".join(admission.against)
     said = f"{what} by {actor.name} although it would have been refused: {reason} - {told}"
     note(execution, "preflight.overridden", said, actor=actor)
@@ -130,6 +134,7 @@ def note_override(
         reason=reason,
         against=list(admission.against),
         preflight=str(admission.preflight.pk) if admission.preflight else None,
+        before_waves={str(position): sorted(held) for position, held in codes.items()},
     )
 
 

@@ -4,17 +4,19 @@ Whatever changes something calls `advance`, and beat calls it for every executio
 Calling it too often does no harm; dying in it does none either.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from drportal.observability import checkpoint, correlated
 from drportal.transactions import reaches_outside
 from recovery.engine.steps import (
+    AskBefore,
     ExecutionView,
     JobView,
     SendJob,
@@ -24,8 +26,8 @@ from recovery.engine.steps import (
     WithdrawJob,
     next_steps,
 )
-from recovery.models import Execution, LaunchJob, WaveServer
-from recovery.services import launches, leases, waves
+from recovery.models import Execution, LaunchJob, Wave, WaveServer
+from recovery.services import launches, leases, wave_preflights, waves
 from recovery.services.carrying import at_once, carry, say, tolerating_races
 from recovery.states import EXECUTION, ExecutionState, JobState, ServerState, WaveState
 
@@ -57,8 +59,9 @@ def _go(execution_id: UUID, lease: leases.Lease) -> datetime | None:
 
 def _read(execution_id: UUID) -> Execution:
     """The execution with all that decides what is next. Four queries, whatever its size."""
+    looked_at = Wave.objects.select_related("preflight").defer("preflight__checks")
     return Execution.objects.prefetch_related(
-        "waves", "waves__jobs__account", "waves__servers"
+        Prefetch("waves", looked_at), "waves__jobs__account", "waves__servers"
     ).get(pk=execution_id)
 
 
@@ -85,6 +88,7 @@ def _view(execution: Execution, now: datetime) -> ExecutionView:
                 servers=tuple(_standing(row) for row in wave.servers.all() if row.critical),
                 optional=tuple(_standing(row) for row in wave.servers.all() if not row.critical),
                 jobs=tuple(_job_view(job, now) for job in wave.jobs.all()),
+                look=wave_preflights.look_of(execution, wave, now),
             )
             for wave in sorted(execution.waves.all(), key=lambda wave: wave.position)
         ),
@@ -114,6 +118,8 @@ def _due(execution: Execution, now: datetime) -> datetime | None:
         if wave.state in {WaveState.PENDING, WaveState.WAITING}:
             # What is over and still does not start is held by a pause, for as long as that lasts.
             times += [wave.wait_until] if wave.wait_until and wave.wait_until > now else []
+            again = wave_preflights.due(execution, wave)
+            times += [again] if again and again > now else []
         elif wave.state == WaveState.LAUNCHING:
             times += [wave.deadline_at] if wave.deadline_at and wave.deadline_at > now else []
             times += [
@@ -125,13 +131,13 @@ def _due(execution: Execution, now: datetime) -> datetime | None:
 
 
 def _do(execution: Execution, steps: Sequence[Step], lease: leases.Lease) -> None:
-    calls = [step for step in steps if isinstance(step, SendJob | SettleJob)]
+    calls = [step for step in steps if isinstance(step, SendJob | SettleJob | AskBefore)]
     for step in steps:
         if step not in calls:
             lease.must_be_held()
             tolerating_races(lambda step=step: _write(execution, step))  # type: ignore[misc]  # bound at once
     jobs = {job.pk: job for wave in execution.waves.all() for job in wave.jobs.all()}
-    at_once([_call(jobs[step.job_id], step, lease) for step in calls])
+    at_once([_call(execution, jobs, step, lease) for step in calls])
 
 
 def _write(execution: Execution, step: Step) -> None:
@@ -144,13 +150,20 @@ def _write(execution: Execution, step: Step) -> None:
     checkpoint(f"step.{type(step).__name__}", execution_id=str(execution.pk))
 
 
-def _call(job: LaunchJob, step: SendJob | SettleJob, lease: leases.Lease) -> Callable[[], None]:
+def _call(
+    execution: Execution,
+    jobs: Mapping[UUID, LaunchJob],
+    step: SendJob | SettleJob | AskBefore,
+    lease: leases.Lease,
+) -> Callable[[], None]:
     def ask() -> None:
         lease.must_be_held()
-        if isinstance(step, SendJob):
-            launches.send(job)
+        if isinstance(step, AskBefore):
+            wave_preflights.ask(execution, step.position, lease)
+        elif isinstance(step, SendJob):
+            launches.send(jobs[step.job_id])
         else:
-            launches.settle(job, may_ask=step.may_ask)
+            launches.settle(jobs[step.job_id], may_ask=step.may_ask)
 
     return partial(tolerating_races, ask)
 

@@ -199,6 +199,8 @@ def _create(
                 kind=kind,
                 options=options.as_dict(),
                 ticket=options.ticket,
+                preflight_before_waves=plan.preflight_before_waves,
+                launch_settings_policy=plan.launch_settings_policy,
                 reason=reason,
                 requested_by_id=actor.user_id,
                 requested_by=actor.name,

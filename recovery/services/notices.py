@@ -100,6 +100,20 @@ KINDS: Final[Mapping[str, Sort]] = {
         asks="The wave starts once somebody who may open gates of this plan has opened its gate. "
         "Whoever may do that may also cancel the execution.",
     ),
+    "WAVE_HELD": Sort(
+        "What AWS says keeps a wave from launching",
+        "{wave} does not launch",
+        ("wave.preflight_blocks",),
+        urgency=Urgency.BAD,
+        asks="AWS is asked again by itself. Somebody who may override preflights of this plan can "
+        "let it launch all the same; servers, or the wave, can be left out.",
+    ),
+    "WAVE_OVERRIDDEN": Sort(
+        "Somebody let a wave launch against what AWS said",
+        "{wave} launches despite a check",
+        ("wave.preflight_overridden",),
+        urgency=Urgency.WARNING,
+    ),
     "PAUSED": Sort(
         "Somebody paused an execution",
         "paused",

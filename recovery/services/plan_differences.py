@@ -15,6 +15,8 @@ _HEAD: Mapping[str, Any] = {
     "owner": "",
     "rto_seconds": None,
     "rpo_seconds": None,
+    "preflight_before_waves": True,
+    "launch_settings_policy": "BLOCK",
     "notification_addresses": [],
     "tags": {},
     "approval_needed": True,

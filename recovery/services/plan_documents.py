@@ -7,6 +7,7 @@ from uuid import UUID
 
 from recovery.models import PlanWave, RecoveryPlan
 from recovery.services.plan_rules import GroupServers, PlanSpec, WaveSpec
+from recovery.states import LaunchSettingsPolicy
 
 
 def document(plan: RecoveryPlan) -> dict[str, Any]:
@@ -17,6 +18,8 @@ def document(plan: RecoveryPlan) -> dict[str, Any]:
         "owner": plan.owner,
         "rto_seconds": _seconds(plan.rto),
         "rpo_seconds": _seconds(plan.rpo),
+        "preflight_before_waves": plan.preflight_before_waves,
+        "launch_settings_policy": str(plan.launch_settings_policy),
         "notification_addresses": list(plan.notification_addresses),
         "tags": dict(plan.tags),
         "approval_needed": plan.approval_needed,
@@ -37,6 +40,8 @@ def spec_in(said: dict[str, Any]) -> PlanSpec:
         owner=said.get("owner", ""),
         rto=_span(said.get("rto_seconds")),
         rpo=_span(said.get("rpo_seconds")),
+        preflight_before_waves=said.get("preflight_before_waves", True),
+        launch_settings_policy=LaunchSettingsPolicy(said.get("launch_settings_policy", "BLOCK")),
         notification_addresses=tuple(said.get("notification_addresses", ())),
         tags=dict(said.get("tags", {})),
         approval_needed=said.get("approval_needed", True),

@@ -16,6 +16,7 @@ from protection.rules import selection
 from recovery.engine import checks, graph
 from recovery.errors import invalid_plan
 from recovery.selectors import servers_by_group
+from recovery.states import LaunchSettingsPolicy
 
 SHORTEST_LIMIT, LONGEST_LIMIT = timedelta(minutes=1), timedelta(days=7)
 DEFAULT_LIMIT = timedelta(minutes=60)
@@ -74,6 +75,8 @@ class PlanSpec:
     owner: str = ""
     rto: timedelta | None = None
     rpo: timedelta | None = None
+    preflight_before_waves: bool = True
+    launch_settings_policy: LaunchSettingsPolicy = LaunchSettingsPolicy.BLOCK
     notification_addresses: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     approval_needed: bool = True

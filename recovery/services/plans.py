@@ -35,6 +35,7 @@ from recovery.services.plan_rules import (
     PlanSpec,
     WaveSpec,
 )
+from recovery.states import LaunchSettingsPolicy
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -60,6 +61,8 @@ def create(
     owner: str = "",
     rto: timedelta | None = None,
     rpo: timedelta | None = None,
+    preflight_before_waves: bool = True,
+    launch_settings_policy: LaunchSettingsPolicy = LaunchSettingsPolicy.BLOCK,
     notification_addresses: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     approval_needed: bool = True,
@@ -75,6 +78,8 @@ def create(
         owner=owner,
         rto=rto,
         rpo=rpo,
+        preflight_before_waves=preflight_before_waves,
+        launch_settings_policy=launch_settings_policy,
         notification_addresses=tuple(notification_addresses),
         tags=dict(tags or {}),
         approval_needed=approval_needed,
@@ -91,6 +96,8 @@ def edit(
     owner: str = "",
     rto: timedelta | None = None,
     rpo: timedelta | None = None,
+    preflight_before_waves: bool = True,
+    launch_settings_policy: LaunchSettingsPolicy = LaunchSettingsPolicy.BLOCK,
     notification_addresses: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     approval_needed: bool = True,
@@ -110,6 +117,8 @@ def edit(
         owner=owner,
         rto=rto,
         rpo=rpo,
+        preflight_before_waves=preflight_before_waves,
+        launch_settings_policy=launch_settings_policy,
         notification_addresses=tuple(notification_addresses),
         tags=dict(tags or {}),
         approval_needed=approval_needed,
@@ -211,6 +220,8 @@ def _save(
 def _set(plan: RecoveryPlan, said: PlanSpec) -> None:
     plan.name, plan.description, plan.owner = said.name.strip(), said.description, said.owner
     plan.rto, plan.rpo = said.rto, said.rpo
+    plan.preflight_before_waves = said.preflight_before_waves
+    plan.launch_settings_policy = said.launch_settings_policy
     plan.notification_addresses = list(said.notification_addresses)
     plan.tags = dict(said.tags)
     plan.approval_needed = said.approval_needed

@@ -43,6 +43,9 @@ class Wanted:
     """One account and Region of a plan, and what is asked about there: servers, what launch
     settings the portal intends for each, and which recovery point is wished for each, by DRS's id
     of it.
+
+    `before_wave` says that it is for a wave that could launch now: then DRS is asked how the
+    servers stand, and not when each had its last recovery point, which would be a call for each.
     """
 
     account: TargetAccount
@@ -50,6 +53,7 @@ class Wanted:
     server_ids: tuple[str, ...]
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     wishes: Mapping[str, Wish] = field(default_factory=dict)
+    before_wave: bool = False
 
     @property
     def place(self) -> Place:
@@ -150,7 +154,10 @@ def _questions(found: _Entered) -> Iterator[_Question]:
         "permissions",
         lambda: validation_checks.permissions_in(wanted.account, caller, scope),
     )
-    yield _Question(place, "points", lambda: servers.points(scope, wanted.wishes))
+    if wanted.before_wave:
+        yield _Question(place, "listed", lambda: servers.listed(scope, ids))
+    else:
+        yield _Question(place, "points", lambda: servers.points(scope, wanted.wishes))
     yield _Question(place, "launches", lambda: servers.launches(scope, wanted.values))
 
 
@@ -208,6 +215,10 @@ def _points(told: Told[Any]) -> dict[str, Any]:
     return {"points": told.value or {}}
 
 
+def _listed(told: Told[Any]) -> dict[str, Any]:
+    return {"listed": told}
+
+
 def _launches(told: Told[Any]) -> dict[str, Any]:
     if told.value is None:
         return {"subnets": Told(problem=told.problem)}
@@ -227,6 +238,7 @@ _READ: Final[Mapping[str, Callable[[Told[Any]], dict[str, Any]]]] = {
     "quotas": _quotas,
     "instances": _instances,
     "points": _points,
+    "listed": _listed,
     "launches": _launches,
     "permissions": _permissions,
 }

@@ -1,22 +1,31 @@
-"""What a preflight asks of AWS for each server by itself: one server after the other in each
-account and Region, so that DRS is not asked faster than it likes.
+"""What a preflight asks of AWS for each server by itself: a few servers at a time in each account
+and Region, so that DRS is not asked faster than it likes, and hundreds do not take long.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
+
+from django.db import connection
 
 from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError, Failure
 from drportal.aws.network import Network
 from drportal.aws.scope import Scope
+from drportal.aws.session import readable
+from drportal.observability import correlated, correlation_id
+from protection.choices import Readiness
 from protection.rules import launch as rules
+from protection.rules.facts import facts as columns_of
+from protection.rules.readiness import verdict
 from protection.services import launch_validation as validation
 from protection.services import launch_writing
 from recovery.engine.options import Wish
-from recovery.engine.preflight_facts import Against, LaunchFacts, Point, Told
+from recovery.engine.preflight_facts import Against, LaunchFacts, Listed, Point, Told
 
 T = TypeVar("T")
 
+_THREADS: Final = 4
 # Whoever does not answer so many times in a row is not asked for the rest.
 _PATIENCE: Final = 3
 # These are about the one server, and say nothing of the next.
@@ -45,6 +54,27 @@ def points(scope: Scope, wishes: Mapping[str, Wish]) -> dict[str, Told[Point]]:
     return _each(sorted(wishes), ask, lambda error: Told(problem=error.detail))
 
 
+def listed(scope: Scope, server_ids: Sequence[str]) -> dict[str, Listed]:
+    """How DRS says now that each server stands; one that it does not list cannot be launched."""
+    told = Drs(scope).source_servers_named(server_ids)
+    with readable("DescribeSourceServers", scope):
+        found = {each.server_id: _listed(each.raw) for each in told}
+    missing = Listed(str(Readiness.NOT_READY), "DRS does not list it")
+    return {server_id: found.get(server_id, missing) for server_id in server_ids}
+
+
+def _listed(raw: Mapping[str, Any]) -> Listed:
+    told = columns_of(dict(raw))
+    found = verdict(
+        replication_state=told["replication_state"],
+        first_synced=told["first_synced"],
+        staging_status=told["staging_status"],
+        staging_error=told["staging_error"],
+        gone=False,
+    )
+    return Listed(str(found.readiness), found.reason, told["lag"])
+
+
 def launches(
     scope: Scope, intended: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, LaunchFacts], Told[Mapping[str, int | None]]]:
@@ -63,7 +93,9 @@ def launches(
             differs=tuple(each.field for each in rules.differences(wanted, held)),
         )
 
-    found = _each(sorted(intended), ask, lambda error: LaunchFacts(problem=error.detail))
+    found = _each(
+        sorted(intended), ask, lambda error: LaunchFacts(problem=error.detail), at_once=_THREADS
+    )
     subnets = sorted({each.subnet_id for each in found.values() if each.subnet_id})
     return found, _free(scope, subnets)
 
@@ -96,21 +128,44 @@ def _free(scope: Scope, subnets: Sequence[str]) -> Told[Mapping[str, int | None]
 
 
 def _each(
-    server_ids: Sequence[str], ask: Callable[[str], T], untold: Callable[[AwsError], T]
+    server_ids: Sequence[str],
+    ask: Callable[[str], T],
+    untold: Callable[[AwsError], T],
+    *,
+    at_once: int = 1,
 ) -> dict[str, T]:
     """What each server is told to be. Once several in a row were not answered, the rest is not
     asked, and not known for the same reason.
     """
     found: dict[str, T] = {}
     in_a_row: list[AwsError] = []
-    for server_id in server_ids:
-        if len(in_a_row) >= _PATIENCE:
-            found[server_id] = untold(in_a_row[-1])
-            continue
-        try:
-            found[server_id] = ask(server_id)
-            in_a_row = []
-        except AwsError as error:
-            found[server_id] = untold(error)
-            in_a_row = [] if error.failure in _OF_ONE_SERVER else [*in_a_row, error]
+    with ThreadPoolExecutor(at_once, thread_name_prefix="preflight") as pool:
+        for start in range(0, len(server_ids), at_once):
+            if len(in_a_row) >= _PATIENCE:
+                found |= {each: untold(in_a_row[-1]) for each in server_ids[start:]}
+                break
+            now = server_ids[start : start + at_once]
+            for server_id, answer in zip(now, pool.map(_asking(ask), now), strict=True):
+                if isinstance(answer, AwsError):
+                    found[server_id] = untold(answer)
+                    in_a_row = [] if answer.failure in _OF_ONE_SERVER else [*in_a_row, answer]
+                else:
+                    found[server_id] = answer
+                    in_a_row = []
     return found
+
+
+def _asking(ask: Callable[[str], T]) -> Callable[[str], T | AwsError]:
+    """`ask`, for a thread: what AWS does not answer is an answer too."""
+    work = correlation_id()
+
+    def asked(server_id: str) -> T | AwsError:
+        with correlated(work):
+            try:
+                return ask(server_id)
+            except AwsError as error:
+                return error
+            finally:
+                connection.close()
+
+    return asked

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -19,11 +20,16 @@ from recovery.engine.measures import (
 from recovery.models import Execution, ExecutionEvent, PlanVersion, Wave, WaveServer
 from recovery.selectors import whole, with_counts
 from recovery.services.plan_differences import Differences, differences
+from recovery.services.wave_preflights import kept
 from recovery.states import EXECUTION, LAUNCHED_WELL, ServerState
 
 _PAUSED = "execution.pause_requested"
 # What began with an event of a kind, and ended with one of another.
 _UNTIL = {_PAUSED: "execution.pause_lifted", "execution.ended": "execution.reopened"}
+# What ends a wave's waiting for AWS to say better things.
+_LET_GO = frozenset(
+    {"wave.preflight_passed", "wave.started", "wave.left_out", "wave.cancelled", "wave.blocked"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,9 @@ def _measured(execution: Any, events: Sequence[ExecutionEvent]) -> Measured:
         rpo_unknown=unknown,
         rpo_verdict=of_rpo if version else Verdict.UNKNOWN,
         took=took,
-        spent=spent(execution.created_at, end, [*_stretches(waves), *_stood_still(events)]),
+        spent=spent(
+            execution.created_at, end, [*_stretches(waves), *_stood_still(events), *_held(events)]
+        ),
         waves=[_wave_measure(execution, wave) for wave in waves],
         points=points,
     )
@@ -210,6 +218,9 @@ def _stretches(waves: Sequence[Wave]) -> Iterator[Stretch]:
         if wave.wait_until:
             begin = wave.wait_until - wave.wait
             yield Stretch(Spent.TIMER, begin, min(wave.wait_until, over or wave.wait_until))
+        look = kept(wave)
+        if look is not None and look.asked_at:
+            yield Stretch(Spent.AWS, look.asked_at, look.looked_at)
         for job in wave.jobs.all():
             yield Stretch(Spent.QUEUE, job.created_at, job.intended_at or job.ended_at)
             if job.intended_at:
@@ -226,6 +237,18 @@ def _stood_still(events: Sequence[ExecutionEvent]) -> Iterator[Stretch]:
             yield Stretch(Spent.PEOPLE, begun.pop(begin), event.at)
     if _PAUSED in begun:
         yield Stretch(Spent.PEOPLE, begun[_PAUSED], None)
+
+
+def _held(events: Sequence[ExecutionEvent]) -> Iterator[Stretch]:
+    """When what AWS said kept waves from launching: they waited in line for a better answer."""
+    begun: dict[UUID | None, datetime] = {}
+    for event in events:
+        if event.kind == "wave.preflight_blocks":
+            begun.setdefault(event.wave_id, event.at)
+        elif event.wave_id in begun and event.kind in _LET_GO:
+            yield Stretch(Spent.QUEUE, begun.pop(event.wave_id), event.at)
+    for begin in begun.values():
+        yield Stretch(Spent.QUEUE, begin, None)
 
 
 def _since(execution: Execution) -> Since | None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import pytest
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from drportal.mirror.projections import all_projections
@@ -37,6 +38,7 @@ from recovery.models import (
     TerminationInstance,
     TerminationJob,
     Wave,
+    WavePreflight,
     WaveServer,
 )
 from tests.factories.checks import ServerCheckFactory
@@ -81,6 +83,9 @@ LEFT_OUT = {
     # What keeps the running engine from going on, and that it was restored, which is ours to know.
     Execution: {"message", "restored_at"},
     Wave: set(),
+    # What AWS said before a wave is asked again; the item, which is the wave's, has the override.
+    WavePreflight: {"wave", "created_at"}
+    | {"asked_at", "looked_at", "outcome", "checks", "digest", "blocking", "refusals"},
     WaveServer: {"execution", "wave"},  # the item is the wave's
     ServerCheck: {"server"},  # the item is the wave's
     # Its account is told by its 12 digits and its name, for the account may be deleted.
@@ -126,6 +131,7 @@ def read(monkeypatch):
     TerminationInstanceFactory.create()
     DrillOccurrenceFactory.create()
     CleanUpFactory.create()
+    WavePreflight.objects.create(wave=wave, overridden=["drs"], overridden_at=timezone.now())
     for model in LEFT_OUT:
         watch(model)
     for projection in all_projections():

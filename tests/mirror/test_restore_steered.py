@@ -5,7 +5,8 @@ import pytest
 from drportal.simulator.faults import Fault, Kind
 from drportal.simulator.world import world
 from recovery.models import Execution
-from recovery.services import retries, steering
+from recovery.services import plans, retries, steering, wave_overrides
+from recovery.services.plan_documents import spec_of
 from recovery.states import ExecutionState, ServerState
 from tests.mirror.store import Store, both_sides_equal, drain_all
 from tests.mirror.test_restore_in_flight import lost_and_rebuilt
@@ -33,6 +34,11 @@ def plan(aws):
     registered()
     yield plan_of(wave("first", group_of("db")), wave("second", group_of("web"), depends_on=(1,)))
     made.close()
+
+
+def plan_said(plan):
+    spec = spec_of(plan)
+    return {"name": spec.name, "waves": spec.waves}
 
 
 def paused(found):
@@ -63,6 +69,26 @@ def test_a_pause_holds_after_a_restore_and_can_be_lifted(plan, driver):
     assert execution.state == ExecutionState.COMPLETED
     left_out = execution.servers.get(name="web-1")
     assert (left_out.state, left_out.message) == ("LEFT_OUT", "Left out by pat: It is retired.")
+    drain_all()
+    both_sides_equal()
+
+
+def test_what_was_overridden_before_a_wave_is_so_after_a_restore(plan, driver):
+    plan = plans.edit(plan, **{**plan_said(plan), "preflight_before_waves": True}, actor=PERSON)
+    execution = drill(plan)
+    world.faults.add(Fault(Kind.ACCESS_DENIED, operation="DescribeJobs"))
+    driver.step(execution)
+    wave_overrides.override(execution, position=1, reason="It is lost.", actor=PERSON)
+    drain_all()
+    world.faults.clear()
+    lost_and_rebuilt()
+    execution = Execution.objects.get(pk=execution.pk)
+    assert execution.preflight_before_waves
+    row = execution.waves.get(position=1).preflight
+    assert (row.overridden, row.overridden_by) == (["held", "quotas"], "pat")
+    assert (row.override_reason, row.asked_at) == ("It is lost.", None)
+    driver.run(execution)
+    assert len(launches()) == 2
     drain_all()
     both_sides_equal()
 

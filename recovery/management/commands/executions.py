@@ -20,6 +20,8 @@ from recovery.services import (
     retries,
     steering,
     terminations,
+    wave_overrides,
+    wave_settings,
 )
 from recovery.states import InstanceOutcome
 
@@ -35,6 +37,8 @@ _WHAT = (
     "reject",
     "check-again",
     "pass-check",
+    "override",
+    "apply-config",
     "terminate",
     "terminations",
     "veto",
@@ -62,6 +66,8 @@ class Command(BaseCommand):
         "approve, reject: decide about what somebody else started, by --reason. "
         "check-again: make the checks again that launched servers of --wave have not passed. "
         "pass-check: take --check, the id of a check, as passed; --reason says why. "
+        "override: let --wave launch although what AWS says keeps it from that. "
+        "apply-config: have launch settings applied to what has yet to launch. "
         "terminate: terminate what it launched; after a recovery --confirm takes the plan's name. "
         "terminations: what became of each instance. "
         "veto: do not let it be cleaned up by itself. "
@@ -169,6 +175,16 @@ class Command(BaseCommand):
         check_requests.pass_by_hand(
             execution, check_id=options["check"], reason=options["reason"], actor=actor
         )
+
+    def _override(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        wave_overrides.override(
+            execution, position=_wave(options), reason=options["reason"], actor=actor
+        )
+
+    def _apply_config(self, execution: Execution, _: dict[str, Any], actor: Actor) -> None:
+        for apply in wave_settings.ask(execution, actor=actor):
+            count = apply.servers.count()
+            self.stdout.write(f"{apply.group}: {count} servers are to have their launch settings.")
 
     def _terminate(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
         termination = terminations.request(

@@ -12,6 +12,7 @@ from recovery.models import RecoveryPlan
 from recovery.services import plans
 from recovery.services.transfer.outcome import Fate, What
 from recovery.services.transfer.part import Part
+from recovery.states import LaunchSettingsPolicy
 
 
 def plan(part: Part) -> Fate:
@@ -36,6 +37,8 @@ def _said(part: Part) -> dict[str, Any]:
         "owner": entry["owner"],
         "rto": _span(entry["rto_seconds"]),
         "rpo": _span(entry["rpo_seconds"]),
+        "preflight_before_waves": entry["preflight_before_waves"],
+        "launch_settings_policy": LaunchSettingsPolicy(entry["launch_settings_policy"]),
         "notification_addresses": entry["notification_addresses"],
         "tags": entry["tags"],
         "approval_needed": entry["approval_needed"],
