@@ -170,6 +170,7 @@ def _wave(wave: PlanWave, launched: list[PlanWaveGroup]) -> Entry:
         "depends_on": sorted(wave.depends_on),
         "gate": wave.gate,
         "gate_instructions": wave.gate_instructions,
+        "gate_rule": wave.gate_rule or None,
         "wait_seconds": _seconds(wave.wait),
         "time_limit_seconds": _seconds(wave.time_limit),
         "success_threshold": wave.success_threshold,

@@ -15,6 +15,7 @@ from drportal.mirror.projections import Projection, Style
 from recovery import mirror_checks, mirror_drills, mirror_restore
 from recovery.models import (
     Execution,
+    GateDecision,
     LaunchJob,
     NoticeChannel,
     PlanVersion,
@@ -73,6 +74,7 @@ def _plan_wave(wave: PlanWave) -> Item:
         ],
         "pauseBeforeWave": wave.gate,
         "gateInstructions": wave.gate_instructions,
+        "gateRule": wave.gate_rule,
         "dependsOnWaves": _numbers(wave.depends_on),
         "waitSeconds": seconds(wave.wait),
         "timeLimitSeconds": seconds(wave.time_limit),
@@ -176,11 +178,14 @@ def _waves(waves: QuerySet[Wave]) -> Iterator[Item]:
     servers = WaveServer.objects.order_by("name", "id").prefetch_related(checks)
     jobs = LaunchJob.objects.order_by("created_at", "id")
     told = waves.select_related("preflight")
-    for wave in told.prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs)):
+    for wave in told.prefetch_related(
+        Prefetch("servers", servers), Prefetch("jobs", jobs), "decisions"
+    ):
         yield _wave(wave) | {
             "override": _override(wave),
             "servers": [_server(server) for server in wave.servers.all()],
             "jobs": [_job(job) for job in wave.jobs.all()],
+            "gateDecisions": [_decision(row) for row in wave.decisions.all()],
         }
 
 
@@ -194,6 +199,7 @@ def _wave(wave: Wave) -> Item:
         "dependsOnWaves": _numbers(wave.depends_on),
         "pauseBeforeWave": wave.gate,
         "gateInstructions": wave.gate_instructions,
+        "gateRule": wave.gate_rule,
         "gateReachedAt": moment(wave.gate_reached_at),
         "gateOpenedAt": moment(wave.gate_opened_at),
         "gateOpenedBy": wave.gate_opened_by,
@@ -224,6 +230,16 @@ def _override(wave: Wave) -> Item | None:
         "at": moment(row.overridden_at),
         "by": row.overridden_by,
         "reason": row.override_reason,
+    }
+
+
+def _decision(row: GateDecision) -> Item:
+    return {
+        "person": row.person,
+        "personId": row.person_id,
+        "approved": row.approved,
+        "comment": row.comment,
+        "decidedAt": moment(row.at),
     }
 
 

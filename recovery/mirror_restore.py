@@ -10,6 +10,7 @@ from protection.models import TargetAccount
 from recovery import mirror_checks
 from recovery.models import (
     Execution,
+    GateDecision,
     LaunchJob,
     NoticeChannel,
     PlanVersion,
@@ -48,6 +49,7 @@ _ANY_WAVE: Final = {
     "name": "waveName",
     "gate": "pauseBeforeWave",
     "gate_instructions": "gateInstructions",
+    "gate_rule": "gateRule",
     "wait": "waitSeconds",
     "time_limit": "timeLimitSeconds",
     "success_threshold": "successThreshold",
@@ -127,6 +129,13 @@ _OVERRIDE: Final = {
     "overridden_at": "at",
     "overridden_by": "by",
     "override_reason": "reason",
+}
+_DECISION: Final = {
+    "person": "person",
+    "person_id": "personId",
+    "approved": "approved",
+    "comment": "comment",
+    "at": "decidedAt",
 }
 _SERVER: Final = {
     "id": "waveServerId",
@@ -290,6 +299,10 @@ def waves(items: Iterable[Item], done: Restoration) -> None:
                 told = columns(WavePreflight, item["override"], _OVERRIDE)
                 done.write([WavePreflight(wave=written, **told)])
             done.write(_job(written, told, accounts) for told in item["jobs"])
+            done.write(
+                GateDecision(wave=written, **columns(GateDecision, told, _DECISION))
+                for told in item["gateDecisions"]
+            )
             done.write(
                 WaveServer(
                     wave=written,

@@ -100,7 +100,7 @@ def with_counts(executions: QuerySet[Execution]) -> QuerySet[Execution]:
 
 def whole(executions: QuerySet[Execution]) -> QuerySet[Execution]:
     """`executions` with all that a page about one shows: waves, servers with their checks, jobs.
-    Six queries.
+    Seven queries.
     """
     checks = Prefetch("checks", ServerCheck.objects.order_by("position"))
     servers = WaveServer.objects.select_related("launch_job").prefetch_related(checks)
@@ -109,7 +109,7 @@ def whole(executions: QuerySet[Execution]) -> QuerySet[Execution]:
     waves = (
         Wave.objects.order_by("position")
         .select_related("preflight")
-        .prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs))
+        .prefetch_related(Prefetch("servers", servers), Prefetch("jobs", jobs), "decisions")
     )
     return (
         executions.select_related("plan")

@@ -355,6 +355,16 @@ INSTANCE = Lifecycle(
 )
 
 
+class GateExpiry(models.TextChoices):
+    """What becomes of a wave whose gate nobody opened in time, or that was denied. It never just
+    opens. A denial cannot be waited out: where an expiry waits, a denial blocks the wave.
+    """
+
+    WAIT = "WAIT", "Keep waiting"
+    BLOCK = "BLOCK", "Block the wave"
+    CANCEL = "CANCEL", "Cancel the execution"
+
+
 class CheckLevel(models.TextChoices):
     """What a check of a plan found amounts to. An ERROR keeps the plan from being saved."""
 

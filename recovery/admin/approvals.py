@@ -9,11 +9,13 @@ from django.urls import URLPattern
 from drportal.access import allowed
 from drportal.adminkit import confirm
 from recovery.admin import tones
-from recovery.admin.steering import SteeringPages
-from recovery.models import Execution
+from recovery.admin.steering import SteeringPages, wave_of
+from recovery.engine import gates as gate_rules
+from recovery.engine.gates import GateRule
+from recovery.models import Execution, Wave
 from recovery.permissions import PlanPermission
-from recovery.services import admission, approval_terms, approvals
-from recovery.states import Kind
+from recovery.services import admission, approval_terms, approvals, gate_people, gates
+from recovery.states import EXECUTION, GateExpiry, Kind, WaveState
 
 _MOST_NAMES = 10
 
@@ -28,6 +30,12 @@ class ApprovalPages(SteeringPages):
                 "<str:object_id>/approve/override/", self.approve_override_view, "approve_override"
             ),
             self.url("<str:object_id>/reject/", self.reject_view, "reject"),
+            self.url(
+                "<str:object_id>/gate/<int:position>/approve/",
+                self.gate_approve_view,
+                "gate_approve",
+            ),
+            self.url("<str:object_id>/gate/<int:position>/deny/", self.gate_deny_view, "gate_deny"),
         ]
 
     def has_approve_permission(self, request: HttpRequest, obj: Execution) -> bool:
@@ -113,5 +121,89 @@ class ApprovalPages(SteeringPages):
             text="It is cancelled, and nothing of it is launched.",
             verb="Reject",
             reason="Reason (needed)",
+        )
+        return self.asked(request, execution, question, act)
+
+    # Gates that named people open.
+
+    def gate_panels(self, request: HttpRequest, execution: Execution) -> list[dict[str, Any]]:
+        """What the page says of each such gate that waits. Two queries for each."""
+        if execution.state not in EXECUTION.active or execution.cancel_requested_at is not None:
+            return []
+        return [
+            self._gate_panel(request, wave, rule)
+            for wave in execution.waves.all()
+            if wave.state == WaveState.WAITING and wave.gate_opened_at is None
+            for rule in [gate_rules.of_dict(wave.gate_rule)]
+            if rule is not None
+        ]
+
+    def _gate_panel(self, request: HttpRequest, wave: Wave, rule: GateRule) -> dict[str, Any]:
+        there = gate_people.eligible(rule)
+        given = {row.person for row in wave.decisions.all() if row.approved}
+        counting = sorted(given & set(there.values()))
+        own_name = there.get(request.user.pk or 0)
+        may = self.has_approve_permission(request, wave.execution) and own_name is not None
+        left = sorted(set(there.values()) - given)
+        return {
+            "wave": wave,
+            "rule": rule,
+            "given": counting,
+            "left": left[:_MOST_NAMES],
+            "more": max(len(left) - _MOST_NAMES, 0),
+            "gone": gate_people.strangers(rule),
+            "stuck": len(there) < rule.needed,
+            "expires_at": rule.expires_at(wave.gate_reached_at) if wave.gate_reached_at else None,
+            "consequence": GateExpiry(rule.on_expiry).label.lower(),
+            "may": may,
+            "may_approve": may and own_name not in given,
+        }
+
+    def gate_approve_view(
+        self, request: HttpRequest, object_id: str, position: int
+    ) -> HttpResponse:
+        """Ask, then approve that a wave start."""
+        execution = self.found(request, object_id, "approve")
+        wave = wave_of(execution, position)
+
+        def act(said: dict[str, Any]) -> str:
+            gates.approve(
+                execution, position=position, comment=said["reason"], actor=self.actor(request)
+            )
+            return f"You approved that {wave} start."
+
+        question = confirm.Question(
+            title=f"Approve that {wave} start",
+            text=f"{wave.servers.count()} servers are launched once enough people have approved.",
+            verb="Approve",
+            danger=False,
+            reason="Comment",
+            template="recovery/gate.html",
+            context={"wave": wave},
+        )
+        return self.asked(request, execution, question, act)
+
+    def gate_deny_view(self, request: HttpRequest, object_id: str, position: int) -> HttpResponse:
+        """Ask why, then deny that a wave start."""
+        execution = self.found(request, object_id, "approve")
+        wave = wave_of(execution, position)
+
+        def act(said: dict[str, Any]) -> str:
+            gates.deny(
+                execution, position=position, reason=said["reason"], actor=self.actor(request)
+            )
+            return f"You denied that {wave} start."
+
+        rule = gate_rules.of_dict(wave.gate_rule)
+        cancels = rule is not None and gate_rules.cancels(rule)
+        question = confirm.Question(
+            title=f"Deny that {wave} start",
+            text="The whole execution is cancelled then."
+            if cancels
+            else "The wave is blocked then, and so is what depends on it.",
+            verb="Deny",
+            reason="Reason (needed)",
+            template="recovery/gate.html",
+            context={"wave": wave},
         )
         return self.asked(request, execution, question, act)

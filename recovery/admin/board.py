@@ -149,7 +149,7 @@ def board(execution: Execution) -> Board:
         due_by=_due_by(execution),
         late=_late(execution, watches.values()),
         silent=_silent(execution, watches),
-        waiting=[card for card in cards if card.waits],
+        waiting=[card for card in cards if card.waits and not card.wave.gate_rule],
         held=[card for card in cards if card.preflight and card.preflight.holds],
         troubles=[line for card in cards for line in card.servers if line.server.state in _BAD],
         waves=cards,

@@ -144,6 +144,7 @@ class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages):
             "appliable": has_yet_to_launch(execution),
             "plan_link": self._plan_link(request, execution),
             "approval": self.approval_panel(request, execution),
+            "gates": self.gate_panels(request, execution),
             "termination": terminations.panel(request, execution),
             "clean_up": clean_ups.panel(request, execution),
         }

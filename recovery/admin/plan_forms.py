@@ -17,6 +17,7 @@ from protection.admin.group_forms import tags_in
 from protection.models import SourceServer
 from recovery.admin.check_forms import forms_of
 from recovery.admin.drawing import Box, drawing
+from recovery.admin.gate_forms import GateFields
 from recovery.admin.wave_drafts import Draft, drafts_in, drafts_of, rearranged
 from recovery.models import RecoveryPlan
 from recovery.selectors import servers_by_group
@@ -25,7 +26,7 @@ from recovery.states import LaunchSettingsPolicy
 
 _PLACE = re.compile(r"waves\[(\d+)\]\.(\w+)")
 _CHECK = re.compile(r"waves\[(\d+)\]\.checks\[(\d+)\]\.(\w+)")
-_FIELD = {"group_ids": "groups"}  # by the service's name for it
+_FIELD = {"group_ids": "groups", "gate_rule": "gate_people"}  # by the service's name for it
 _MINUTE = timedelta(minutes=1)
 _MOST_MINUTES = 1_000_000  # the service says how many there may be; this is what can be counted
 _MOST_SERVERS = 300  # of a group on the form; those that are ticked are always there
@@ -132,7 +133,7 @@ class GroupChoice:
     optional: int
 
 
-class WaveForm(PortalForm):
+class WaveForm(GateFields):
     """One wave. Its rules are the service's."""
 
     name = forms.CharField(label="Name of the wave", required=False, max_length=64)
@@ -207,6 +208,7 @@ class WaveForm(PortalForm):
             depends_on=tuple(said.get("depends_on", ())),
             gate=said["gate"],
             gate_instructions=said["gate_instructions"],
+            gate_rule=self.gate_rule(),
             time_limit=said["time_limit_minutes"] * _MINUTE,
             wait=said["wait_minutes"] * _MINUTE,
             success_threshold=said["success_threshold"],
@@ -279,6 +281,7 @@ class PlanForm:
                 "depends_on": list(draft.depends_on),
                 "gate": draft.gate,
                 "gate_instructions": draft.gate_instructions,
+                **draft.gate_rule,
                 "wait_minutes": draft.wait_minutes,
                 "time_limit_minutes": draft.time_limit_minutes,
                 "success_threshold": draft.success_threshold,

@@ -3,13 +3,14 @@
 They are added, removed and moved by buttons that send the whole form back without saving it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.http import QueryDict
 
 from recovery.admin.check_forms import Typed, typed_in, typed_of
+from recovery.admin.gate_forms import texts_in, texts_of
 from recovery.models import RecoveryPlan
 from recovery.services.plan_documents import spec_of
 from recovery.services.plans import DEFAULT_LIMIT, MOST_WAVES, WaveSpec
@@ -32,6 +33,7 @@ class Draft:
     only: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     checks: tuple[Typed, ...] = ()
+    gate_rule: Mapping[str, str] = field(default_factory=dict)
 
 
 def rearranged(drafts: Sequence[Draft], command: str) -> list[Draft]:
@@ -76,6 +78,7 @@ def _draft_of(wave: WaveSpec) -> Draft:
         depends_on=wave.depends_on,
         gate=wave.gate,
         gate_instructions=wave.gate_instructions,
+        gate_rule=texts_of(wave.gate_rule),
         wait_minutes=str(wave.wait // _MINUTE),
         time_limit_minutes=str(wave.time_limit // _MINUTE),
         success_threshold=str(wave.success_threshold),
@@ -104,6 +107,7 @@ def _draft_in(data: QueryDict, prefix: str) -> Draft:
         depends_on=tuple(int(need) for need in needs if need.isdecimal()),
         gate=f"{prefix}gate" in data,
         gate_instructions=data.get(f"{prefix}gate_instructions", ""),
+        gate_rule=texts_in(data, prefix),
         wait_minutes=data.get(f"{prefix}wait_minutes", ""),
         time_limit_minutes=data.get(f"{prefix}time_limit_minutes", ""),
         success_threshold=data.get(f"{prefix}success_threshold", ""),

@@ -10,20 +10,29 @@ from rest_framework.response import Response
 from audit.api.views import RecordedViewSet
 from drportal.access import allowed
 from drportal.api.access import Needs
-from drportal.api.serializers import Flag, StrictSerializer, Text
-from drportal.errors import Forbidden
+from drportal.api.serializers import Flag, StrictSerializer, Text, Whole
+from drportal.errors import Forbidden, InvalidInput
 from recovery.api.execution_serializers import ExecutionOut
 from recovery.api.starting import shown
 from recovery.permissions import PlanPermission
-from recovery.services import approvals
+from recovery.services import approvals, gates
 
 NEEDS: Final = {name: Needs.on_it(PlanPermission.APPROVE) for name in ("approve", "reject")}
 _LONGEST_TEXT = 1000
 
 
+def _position() -> Any:
+    return Whole(
+        required=False,
+        min_value=1,
+        help_text="The wave whose gate it is about. Left out: the execution as a whole.",
+    )
+
+
 class ApproveIn(StrictSerializer):
     """That it may go on, and what there is to say about it."""
 
+    position = _position()
     comment = Text(max_length=_LONGEST_TEXT, required=False, allow_blank=True)
     override_preflight = Flag(
         required=False,
@@ -35,6 +44,7 @@ class ApproveIn(StrictSerializer):
 class RejectIn(StrictSerializer):
     """Why it may not go on."""
 
+    position = _position()
     reason = Text(max_length=_LONGEST_TEXT)
 
 
@@ -47,9 +57,14 @@ class ApprovalActions(RecordedViewSet):
         """Let an AWAITING execution begin. 403 (`recovery.own_execution`) for whoever started it,
         a superuser too; 409 if it does not wait, or waits no longer. A preflight must be young
         still: else 409 (`recovery.preflight_needed`), as at the start.
+
+        With `position`, approve that the wave that waits at its gate start. Only people whom the
+        plan names count, each once; enough of them open the gate.
         """
         execution = self.the_object()
         said = self.taken(ApproveIn)
+        if "position" in said:
+            return self._approve_gate(execution, said)
         overriding = said.get("override_preflight", False)
         if overriding and not allowed(
             self.request.user, PlanPermission.OVERRIDE_PREFLIGHT, execution.plan
@@ -65,10 +80,25 @@ class ApprovalActions(RecordedViewSet):
     @action(detail=True, methods=["post"])
     def reject(self, _: Request, **__: str) -> Response:
         """Say no to an AWAITING execution: it is cancelled, and nothing is launched. Who may, and
-        when, is as for `approve`.
+        when, is as for `approve`. With `position`, deny that the wave at its gate start: it is
+        blocked then, or the execution cancelled, as the plan has it.
         """
         execution = self.the_object()
-        approvals.reject(execution, **self.taken(RejectIn), actor=self.actor)
+        said = self.taken(RejectIn)
+        reject = gates.deny if "position" in said else approvals.reject
+        reject(execution, **said, actor=self.actor)
+        return self._decided(execution)
+
+    def _approve_gate(self, execution: Any, said: dict[str, Any]) -> Response:
+        if said.get("override_preflight"):
+            what = "At a gate there is no preflight to override."
+            raise InvalidInput.field("override_preflight", "invalid", what)
+        gates.approve(
+            execution,
+            position=said["position"],
+            comment=said.get("comment", ""),
+            actor=self.actor,
+        )
         return self._decided(execution)
 
     def _decided(self, execution: Any) -> Response:

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from drportal.api.serializers import Known, Seconds
 from recovery.api.checks import CheckOut
+from recovery.api.gate_serializers import GateDecisionOut, GateRuleOut
 from recovery.api.preflight_serializers import PreflightCheckOut
 from recovery.models import (
     Execution,
@@ -228,6 +229,14 @@ class GateOut(serializers.Serializer[Any]):
     opened_at = serializers.DateTimeField(source="gate_opened_at", allow_null=True)
     opened_by = Known(source="gate_opened_by")
     comment = Known(source="gate_comment")
+    rule = serializers.SerializerMethodField(
+        help_text="Null where anybody who may steer the plan opens it."
+    )
+    decisions = GateDecisionOut(many=True, help_text="Approvals and denials, the oldest first.")
+
+    @extend_schema_field(GateRuleOut(allow_null=True))
+    def get_rule(self, wave: Wave) -> Any:
+        return wave.gate_rule or None
 
     def get_waiting(self, wave: Wave) -> bool:
         return wave.state == WaveState.WAITING and wave.gate_opened_at is None

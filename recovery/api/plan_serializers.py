@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from drportal.api.serializers import Flag, Id, Seconds, StrictSerializer, Tags, Text, Whole
 from recovery.api.checks import CheckIn, CheckOut
+from recovery.api.gate_serializers import GateRuleIn, GateRuleOut, rule_of
 from recovery.models import PlanVersion, PlanWave, RecoveryPlan
 from recovery.services.plan_rules import LONGEST_OBJECTIVE, LONGEST_WAIT, MOST_ADDRESSES
 from recovery.services.plans import (
@@ -67,6 +68,11 @@ class WaveIn(StrictSerializer):
     )
     gate = Flag(default=False, help_text="Whether a person must let it start.")
     gate_instructions = Text(max_length=_LONGEST_TEXT, required=False, allow_blank=True)
+    gate_rule = GateRuleIn(
+        required=False,
+        allow_null=True,
+        help_text="Who opens the gate. Left out or null: anybody who may steer the plan.",
+    )
     wait_minutes = Whole(
         default=0,
         min_value=0,
@@ -214,6 +220,7 @@ def _spec(wave: dict[str, Any]) -> WaveSpec:
         depends_on=tuple(wave.get("depends_on", ())),
         gate=wave["gate"],
         gate_instructions=wave.get("gate_instructions", ""),
+        gate_rule=rule_of(wave.get("gate_rule")),
         time_limit=wave["time_limit_minutes"] * _MINUTE,
         wait=wave["wait_minutes"] * _MINUTE,
         success_threshold=wave["success_threshold"],
@@ -242,6 +249,9 @@ class PlanWaveOut(serializers.ModelSerializer[PlanWave]):
     """A wave of a plan."""
 
     groups = serializers.SerializerMethodField()
+    gate_rule = serializers.SerializerMethodField(
+        help_text="Null where anybody who may steer the plan opens its gate."
+    )
     wait_minutes = serializers.SerializerMethodField()
     time_limit_minutes = serializers.SerializerMethodField()
     checks = serializers.ListField(child=CheckOut(), read_only=True)
@@ -255,6 +265,7 @@ class PlanWaveOut(serializers.ModelSerializer[PlanWave]):
             "depends_on",
             "gate",
             "gate_instructions",
+            "gate_rule",
             "wait_minutes",
             "time_limit_minutes",
             "success_threshold",
@@ -266,6 +277,10 @@ class PlanWaveOut(serializers.ModelSerializer[PlanWave]):
     def get_groups(self, wave: PlanWave) -> Any:
         by_name = sorted(wave.entries.all(), key=lambda entry: (entry.group.name, entry.group_id))
         return GroupRef(by_name, many=True).data
+
+    @extend_schema_field(GateRuleOut(allow_null=True))
+    def get_gate_rule(self, wave: PlanWave) -> Any:
+        return wave.gate_rule or None
 
     def get_wait_minutes(self, wave: PlanWave) -> int:
         return wave.wait // _MINUTE

@@ -85,6 +85,23 @@ _WAVE_GROUP = _object(
     server_ids={**_SERVER_IDS, "default": []},
     optional_server_ids={**_SERVER_IDS, "default": []},
 )
+_MINUTES = {"type": "integer", "minimum": 0, "maximum": 43_200, "default": 0}
+_NAMES = {**_TEXTS, "maxItems": 50, "default": []}
+_GATE_RULE = {
+    **_object(
+        ("needed",),
+        needed={"type": "integer", "minimum": 1, "maximum": 20},
+        people=_NAMES,
+        roles=_NAMES,
+        expires_minutes=_MINUTES,
+        on_expiry={"enum": ["WAIT", "BLOCK", "CANCEL"], "default": "WAIT"},
+        remind_minutes=_MINUTES,
+        escalate_minutes=_MINUTES,
+        escalate_to=_NAMES,
+    ),
+    "type": ["object", "null"],
+    "default": None,
+}
 _WAVE = _object(
     ("name", "groups"),
     name=_NAME,
@@ -97,6 +114,7 @@ _WAVE = _object(
     },
     gate={"type": "boolean", "default": False},
     gate_instructions={**_DESCRIPTION, "default": ""},
+    gate_rule=_GATE_RULE,
     wait_seconds={**_SECONDS, "default": 0},
     time_limit_seconds={**_SECONDS, "default": 3600},
     success_threshold={"type": "integer", "minimum": 1, "maximum": 100, "default": 100},

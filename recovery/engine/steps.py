@@ -28,7 +28,8 @@ class WaveView:
     """A wave with the states of its critical and its optional servers. `overdue`: its time limit
     has passed. `waits`: it has a timer, which is started when it could start. `checking`: checks of
     launched servers have not ended; such servers are UNKNOWN here. `look`: what AWS, asked anew,
-    says to its launch.
+    says to its launch. `gate_shut`: its gate was denied, or has expired; that cancels the
+    execution, or only blocks the wave.
     """
 
     position: int
@@ -36,6 +37,8 @@ class WaveView:
     depends_on: frozenset[int] = frozenset()
     gate: bool = False
     gate_open: bool = False
+    gate_shut: bool = False
+    gate_cancels: bool = False
     waits: bool = False
     timer_started: bool = False
     timer_over: bool = False
@@ -101,6 +104,14 @@ class ReachGate:
     """Let a wave wait at its gate."""
 
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShutGate:
+    """End a wave whose gate does not open any more, or with `cancels` the execution."""
+
+    position: int
+    cancels: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +189,7 @@ Step = (
     | GoOn
     | Finish
     | ReachGate
+    | ShutGate
     | StartTimer
     | AskBefore
     | LaunchWave
@@ -282,6 +294,8 @@ def _once_it_could_start(wave: WaveView) -> Iterator[Step]:
     if wave.gate and not wave.gate_open:
         if wave.state == WaveState.PENDING:
             yield ReachGate(wave.position)
+        elif wave.gate_shut:
+            yield ShutGate(wave.position, wave.gate_cancels)
     elif wave.waits and not wave.timer_started:
         yield StartTimer(wave.position)
     elif not wave.waits or wave.timer_over:

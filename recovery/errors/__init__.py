@@ -1,6 +1,14 @@
 """What can be refused in recovery, each with a code that stays for ever."""
 
-from recovery.errors.approving import NotAwaitingApproval, OwnExecution
+from recovery.errors.approving import (
+    ApproversGone,
+    GateIsShut,
+    GateNeedsApprovals,
+    GateNeedsNoApprovals,
+    NotAnApprover,
+    NotAwaitingApproval,
+    OwnExecution,
+)
 from recovery.errors.cleaning import (
     ExecutionNotEnded,
     LaunchesStillRun,
@@ -74,6 +82,7 @@ from recovery.errors.steering import (
 )
 
 __all__ = [
+    "ApproversGone",
     "BeingCancelled",
     "ChannelNameTaken",
     "CheckHasPassed",
@@ -86,7 +95,10 @@ __all__ = [
     "DrillsOnly",
     "ExecutionEnded",
     "ExecutionNotEnded",
+    "GateIsShut",
     "GateMustBeNamed",
+    "GateNeedsApprovals",
+    "GateNeedsNoApprovals",
     "GateNotReached",
     "GroupWasRefused",
     "InstanceRuns",

@@ -148,6 +148,7 @@ class Wave(models.Model):
     depends_on = ArrayField(models.PositiveSmallIntegerField(), default=list)
     gate = models.BooleanField(default=False)
     gate_instructions = models.CharField(max_length=1000, blank=True, default="")
+    gate_rule = models.JSONField(default=dict, blank=True)
     gate_reached_at = models.DateTimeField(null=True)
     gate_opened_at = models.DateTimeField(null=True)
     gate_opened_by = models.CharField(max_length=254, blank=True, default="")

@@ -70,6 +70,7 @@ class RecoveryPlan(models.Model):
 class PlanWave(models.Model):
     """A wave of a plan: groups that start together once the waves it depends on ended well.
 
+    `gate_rule` is a `recovery.engine.gates.GateRule`, empty where anybody who may steer opens.
     `depends_on` holds positions of waves of the same plan; positions count from 1. `wait` is how
     long the wave waits once it could start. It ends well if every critical server was launched and
     at least `success_threshold` percent of all, and has passed its `checks`: see
@@ -82,6 +83,7 @@ class PlanWave(models.Model):
     depends_on = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
     gate = models.BooleanField("gate before", default=False)
     gate_instructions = models.CharField(max_length=1000, blank=True, default="")
+    gate_rule = models.JSONField(default=dict, blank=True)
     wait = models.DurationField(default=timedelta(0))
     time_limit = models.DurationField()
     success_threshold = models.PositiveSmallIntegerField("success threshold (%)", default=100)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from drportal.observability import checkpoint, correlated
 from drportal.transactions import reaches_outside
+from recovery.engine import gates
 from recovery.engine.steps import (
     AskBefore,
     ExecutionView,
@@ -58,10 +59,10 @@ def _go(execution_id: UUID, lease: leases.Lease) -> datetime | None:
 
 
 def _read(execution_id: UUID) -> Execution:
-    """The execution with all that decides what is next. Four queries, whatever its size."""
+    """The execution with all that decides what is next. Five queries, whatever its size."""
     looked_at = Wave.objects.select_related("preflight").defer("preflight__checks")
     return Execution.objects.prefetch_related(
-        Prefetch("waves", looked_at), "waves__jobs__account", "waves__servers"
+        Prefetch("waves", looked_at), "waves__jobs__account", "waves__servers", "waves__decisions"
     ).get(pk=execution_id)
 
 
@@ -79,6 +80,7 @@ def _view(execution: Execution, now: datetime) -> ExecutionView:
                 depends_on=frozenset(wave.depends_on),
                 gate=wave.gate,
                 gate_open=wave.gate_opened_at is not None,
+                **_gate_view(wave, now),
                 waits=bool(wave.wait),
                 timer_started=wave.wait_until is not None,
                 timer_over=wave.wait_until is not None and wave.wait_until <= now,
@@ -100,6 +102,28 @@ def _standing(server: WaveServer) -> str:
     return ServerState.UNKNOWN if server.being_checked else server.state
 
 
+def _gate_view(wave: Wave, now: datetime) -> dict[str, bool]:
+    """Whether its gate stays shut, which no approval that was not enough can change."""
+    rule = gates.of_dict(wave.gate_rule)
+    if rule is None or wave.state != WaveState.WAITING or wave.gate_reached_at is None:
+        return {}
+    denied = any(not row.approved for row in wave.decisions.all())
+    reached = wave.gate_reached_at
+    found = gates.standing(
+        rule, approved=(), denied=denied, counting=(), reached_at=reached, now=now
+    )
+    return {"gate_shut": found in gates.SHUT, "gate_cancels": gates.cancels(rule)}
+
+
+def _gate_due(wave: Wave) -> datetime | None:
+    """When a gate that waits expires, if that has a consequence."""
+    rule = gates.of_dict(wave.gate_rule)
+    waits = wave.state == WaveState.WAITING and wave.gate_opened_at is None
+    if rule is None or not waits or wave.gate_reached_at is None:
+        return None
+    return rule.expires_at(wave.gate_reached_at)
+
+
 def _job_view(job: LaunchJob, now: datetime) -> JobView:
     return JobView(
         id=job.pk,
@@ -117,9 +141,9 @@ def _due(execution: Execution, now: datetime) -> datetime | None:
     for wave in execution.waves.all():
         if wave.state in {WaveState.PENDING, WaveState.WAITING}:
             # What is over and still does not start is held by a pause, for as long as that lasts.
-            times += [wave.wait_until] if wave.wait_until and wave.wait_until > now else []
             again = wave_preflights.due(execution, wave)
-            times += [again] if again and again > now else []
+            waited_for = (wave.wait_until, _gate_due(wave), again)
+            times += [time for time in waited_for if time and time > now]
         elif wave.state == WaveState.LAUNCHING:
             times += [wave.deadline_at] if wave.deadline_at and wave.deadline_at > now else []
             times += [

@@ -25,11 +25,13 @@ from drportal.notify.message import ChannelFailed, Message
 from drportal.observability import checkpoint
 from drportal.state import StaleState, move
 from drportal.transactions import reaches_outside
+from recovery.engine import gates
 from recovery.models import Delivery, Notice, NoticeChannel, NoticePreference
 from recovery.models.notices import DELIVERY, DeliveryState, Medium
 from recovery.selectors import executions_for, plans_for
 from recovery.services import approval_terms, notice_words
-from recovery.services.notices import APPROVAL, WAITING
+from recovery.services.gate_people import eligible, told_on_escalation
+from recovery.services.notices import APPROVAL, ESCALATED, WAITING
 from recovery.states import EXECUTION, WaveState
 
 logger = logging.getLogger(__name__)
@@ -123,6 +125,7 @@ def _recipients(notice: Notice) -> Iterator[Delivery]:
             yield _mail(notice, address)
         if _escalated(notice) and _is_address(plan.owner):
             yield _mail(notice, plan.owner.strip())
+    yield from _escalated_to(notice)
     for person in _asked(notice):
         yield _mail(notice, person.email, person=person)
     told = Q(plan=None) | Q(plan=plan) if plan is not None else Q(plan=None)
@@ -136,6 +139,17 @@ def _asked(notice: Notice) -> Iterator[User]:
     """The people whom a notice asks to decide something, whether or not they want notices."""
     if notice.kind == APPROVAL and notice.execution is not None:
         yield from approval_terms.approvers(notice.execution).exclude(email="")
+    rule = gates.of_dict(notice.wave.gate_rule) if notice.wave is not None else None
+    if notice.kind == WAITING and rule is not None:
+        yield from User.objects.filter(pk__in=eligible(rule)).exclude(email="")
+
+
+def _escalated_to(notice: Notice) -> Iterator[Delivery]:
+    """Whom the gate's own rule names, when it has waited for too long."""
+    rule = gates.of_dict(notice.wave.gate_rule) if notice.wave is not None else None
+    if notice.kind == ESCALATED and rule is not None:
+        for address, person in told_on_escalation(rule).items():
+            yield _mail(notice, address, person=person)
 
 
 def to_channel(notice: Notice, channel: NoticeChannel) -> Delivery:
@@ -246,7 +260,7 @@ def _not_wanted(delivery: Delivery) -> str:
     """Why a delivery is no longer to be sent, if so."""
     notice, person = delivery.notice, delivery.person
     execution = notice.execution
-    if notice.kind == WAITING and not _still_waits(notice):
+    if notice.kind in {WAITING, ESCALATED} and not _still_waits(notice):
         return "The gate no longer waits."
     if notice.kind == APPROVAL and not (execution and approval_terms.awaits(execution)):
         return "It no longer waits for an approval."

@@ -19,6 +19,7 @@ from recovery.engine.options import WHOLE, StartOptions
 from recovery.errors import (
     ConfirmationNeeded,
     ExecutionEnded,
+    GateNeedsApprovals,
     GateNotReached,
     PlanAlreadyRunning,
     ServersHeld,
@@ -33,7 +34,7 @@ from recovery.models import (
     WaveServer,
 )
 from recovery.services import admission as admissions
-from recovery.services import approval_terms, starting, waves
+from recovery.services import approval_terms, gate_people, starting, waves
 from recovery.services.events import note
 from recovery.services.notices import telling_refusals
 from recovery.states import EXECUTION, ExecutionState, Kind, WaveState
@@ -55,11 +56,12 @@ def start(
     servers that are launched.
 
     The database decides between two who start at once. Raises PlanAlreadyRunning, ServersHeld,
-    ServersNotReady, RecoveryPointUnknown, what `starting.resolve` and `admission.admit` raise
-    and, for a recovery whose `confirmation` is not the plan's name, ConfirmationNeeded; then
-    nothing is written. With `overriding`, what a preflight says and servers that are not ready
-    do not keep it from starting, if a reason is given. With `approval_needed` it waits for a
-    second person; None asks the plan, which says so of recoveries only. Workers do the rest.
+    ServersNotReady, ApproversGone, RecoveryPointUnknown, what `starting.resolve` and
+    `admission.admit` raise and, for a recovery whose `confirmation` is not the plan's name,
+    ConfirmationNeeded; then nothing is written. With `overriding`, what a preflight says and
+    servers that are not ready do not keep it from starting, if a reason is given. With
+    `approval_needed` it waits for a second person; None asks the plan, which says so of recoveries
+    only. Workers do the rest.
     """
     if kind == Kind.RECOVERY and confirmation.strip() != plan.name:
         raise ConfirmationNeeded(plan)
@@ -69,6 +71,7 @@ def start(
         execution = _create(plan, kind=kind, options=options, reason=reason, actor=actor, **waits)
         _hold_groups(execution, plan, options)
         resolved = starting.resolve(plan, options)
+        gate_people.must_be_openable(entry.wave for entry in resolved if entry.servers)
         unready = starting.unready(resolved)
         if unready is not None and not overriding:
             raise unready
@@ -117,6 +120,7 @@ def refusal(plan: RecoveryPlan, options: StartOptions = WHOLE) -> DomainError | 
         return PlanAlreadyRunning(plan, running.pk)
     try:
         resolved = starting.resolve(plan, options)
+        gate_people.must_be_openable(entry.wave for entry in resolved if entry.servers)
     except DomainError as error:
         return error
     wanted = starting.places(resolved, options)
@@ -152,7 +156,8 @@ def resume(
 ) -> Execution:
     """Open the gate of the wave at `position`, or without one of every wave that waits.
 
-    Raises ExecutionEnded, and GateNotReached if no such wave waits.
+    Gates that named people open are left alone. Raises ExecutionEnded, GateNotReached if no such
+    wave waits, and GateNeedsApprovals if such as do wait for named people.
     """
     with transaction.atomic():
         execution = locked_and_live(execution)
@@ -162,6 +167,9 @@ def resume(
         found = list(waiting.select_for_update())
         if not found:
             raise GateNotReached(f"Wave {position}" if position else f"The {execution}")
+        found = [wave for wave in found if not wave.gate_rule] or found
+        if found[0].gate_rule:
+            raise GateNeedsApprovals(found[0])
         for wave in found:
             wave.gate_opened_at, wave.gate_opened_by = timezone.now(), actor.name
             wave.gate_comment = comment

@@ -58,6 +58,7 @@ DRILL_MISSED: Final = "DRILL_MISSED"
 DRILL_OVERDUE: Final = "DRILL_OVERDUE"
 TEST: Final = "TEST"
 APPROVAL: Final = "APPROVAL"
+ESCALATED: Final = "ESCALATED"
 
 # Another event is another line here. What has no timeline is told by `of_plan`.
 KINDS: Final[Mapping[str, Sort]] = {
@@ -113,6 +114,19 @@ KINDS: Final[Mapping[str, Sort]] = {
         "{wave} launches despite a check",
         ("wave.preflight_overridden",),
         urgency=Urgency.WARNING,
+    ),
+    ESCALATED: Sort(
+        "A gate has waited for so long that others are told",
+        "still waits before {wave}",
+        urgency=Urgency.BAD,
+        asks="The people whom the plan names for this gate have not opened it. The notice of its "
+        "reaching says who can.",
+    ),
+    "GATE_SHUT": Sort(
+        "A gate was denied, or has expired",
+        "gate before {wave} stays shut",
+        ("wave.gate_denied", "wave.gate_expired"),
+        urgency=Urgency.BAD,
     ),
     "PAUSED": Sort(
         "Somebody paused an execution",

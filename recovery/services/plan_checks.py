@@ -19,7 +19,7 @@ from protection.selectors import readiness_of, regions_by_key
 from recovery.engine import graph, peaks
 from recovery.models import Execution, RecoveryPlan
 from recovery.selectors import executions_for, holders, place_of_server, servers_by_group
-from recovery.services import plan_rules
+from recovery.services import gate_people, plan_rules
 from recovery.services.plan_documents import spec_of
 from recovery.services.plan_rules import Complaint, PlanSpec, WaveSpec, named
 from recovery.states import CheckLevel
@@ -203,6 +203,7 @@ def _of_wave(position: int, wave: WaveSpec, facts: _Facts) -> Iterable[Finding]:
         *_without_settings(wave, facts),
         *_held_elsewhere(position, facts),
         *_threshold(position, wave, facts),
+        *_approvers(wave),
     ]
     for code, message in warnings:
         yield Finding(position, CheckLevel.WARNING, code, message)
@@ -308,6 +309,19 @@ def _threshold(position: int, wave: WaveSpec, facts: _Facts) -> Iterable[_Warnin
             "launched, so the wave does not end well although the server is optional."
         )
         yield "optional_without_effect", message
+
+
+def _approvers(wave: WaveSpec) -> Iterable[_Warning]:
+    rule = wave.gate_rule
+    if rule is None:
+        return
+    gone = gate_people.strangers(rule)
+    if gone:
+        yield "approvers_gone", f"Named for its gate, but not there: {' '.join(gone)}"
+    there = len(gate_people.eligible(rule))
+    if there < rule.needed:
+        message = f"Its gate needs {rule.needed} approvals, but only {there} people can give one"
+        yield "gate_cannot_open", f"{message}, so the plan cannot be started."
 
 
 def _queued(facts: _Facts) -> Iterable[Finding]:

@@ -27,6 +27,7 @@ _WAVE: Mapping[str, Any] = {
     "depends_on": [],
     "gate": False,
     "gate_instructions": "",
+    "gate_rule": None,
     "wait_seconds": 0,
     "time_limit_seconds": 0,
     "success_threshold": 100,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from recovery.engine import gates
 from recovery.models import PlanWave, RecoveryPlan
 from recovery.services.plan_rules import GroupServers, PlanSpec, WaveSpec
 from recovery.states import LaunchSettingsPolicy
@@ -61,6 +62,7 @@ def _wave(wave: PlanWave) -> dict[str, Any]:
         "depends_on": wave.depends_on,
         "gate": wave.gate,
         "gate_instructions": wave.gate_instructions,
+        "gate_rule": wave.gate_rule or None,
         "wait_seconds": _seconds(wave.wait),
         "time_limit_seconds": _seconds(wave.time_limit),
         "success_threshold": wave.success_threshold,
@@ -92,6 +94,7 @@ def _wave_in(said: dict[str, Any]) -> WaveSpec:
         depends_on=tuple(said["depends_on"]),
         gate=said["gate"],
         gate_instructions=said["gate_instructions"],
+        gate_rule=gates.of_dict(said.get("gate_rule") or {}),
         time_limit=timedelta(seconds=said["time_limit_seconds"]),
         wait=timedelta(seconds=said.get("wait_seconds", 0)),
         success_threshold=said.get("success_threshold", 100),

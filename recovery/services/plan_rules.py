@@ -14,8 +14,10 @@ from drportal.errors import InvalidInput
 from protection.models import AccountRegion, ProtectionGroup, SourceServer
 from protection.rules import selection
 from recovery.engine import checks, graph
+from recovery.engine.gates import GateRule
 from recovery.errors import invalid_plan
 from recovery.selectors import servers_by_group
+from recovery.services import gate_people
 from recovery.states import LaunchSettingsPolicy
 
 SHORTEST_LIMIT, LONGEST_LIMIT = timedelta(minutes=1), timedelta(days=7)
@@ -58,6 +60,7 @@ class WaveSpec:
     success_threshold: int = 100
     group_servers: tuple[GroupServers, ...] = ()
     checks: tuple[Mapping[str, Any], ...] = ()
+    gate_rule: GateRule | None = None
 
     def servers_of(self, group_id: UUID) -> GroupServers:
         """What the wave says of the servers of one of its groups."""
@@ -90,10 +93,13 @@ def must_be_valid(said: PlanSpec) -> None:
 
 
 def complaints(said: PlanSpec) -> list[Complaint]:
-    """All that keeps a plan from being saved. Three queries at most."""
+    """All that keeps a plan from being saved. Three queries at most, and a few a gate of named
+    people.
+    """
     found = [*_head_complaints(said), *_count_complaints(said.waves)]
     for position, wave in enumerate(said.waves, start=1):
         found += _wave_complaints(position, wave)
+        found += _gate_complaints(position, wave)
     found += _group_complaints(said.waves)
     found += _graph_complaints(said.waves)
     found += _server_complaints(said.waves)
@@ -180,6 +186,16 @@ def _wave_complaints(position: int, wave: WaveSpec) -> Iterable[Complaint]:
         yield _complaint(at, found["code"], found["message"])
     if len(wave.gate_instructions) > 1000:  # noqa: PLR2004  # the field's own length
         yield _complaint(f"{where}.gate_instructions", "too_long", "At most 1000 characters.")
+
+
+def _gate_complaints(position: int, wave: WaveSpec) -> Iterable[Complaint]:
+    where = f"waves[{position - 1}].gate_rule"
+    if wave.gate_rule is None:
+        return
+    if not wave.gate:
+        yield _complaint(where, "no_gate", "It names who opens a gate, but has none.")
+    for code, message in gate_people.complaints(wave.gate_rule):
+        yield _complaint(where, code, message)
 
 
 def _group_complaints(waves: Sequence[WaveSpec]) -> Iterable[Complaint]:

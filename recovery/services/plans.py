@@ -243,6 +243,7 @@ def _add_waves(plan: RecoveryPlan, waves: Sequence[WaveSpec]) -> None:
             depends_on=sorted(set(wave.depends_on)),
             gate=wave.gate,
             gate_instructions=wave.gate_instructions,
+            gate_rule=wave.gate_rule.as_dict() if wave.gate_rule else {},
             wait=wave.wait,
             time_limit=wave.time_limit,
             success_threshold=wave.success_threshold,

@@ -266,6 +266,7 @@ def _wave(execution: Execution, entry: Resolved, now: datetime) -> Wave:
         depends_on=sorted(entry.needs),
         gate=entry.wave.gate,
         gate_instructions=entry.wave.gate_instructions,
+        gate_rule=entry.wave.gate_rule,
         wait=entry.wave.wait,
         time_limit=entry.wave.time_limit,
         success_threshold=entry.wave.success_threshold,

@@ -139,6 +139,36 @@ def _(step: steps.ReachGate, execution: Execution) -> None:
 
 
 @_step.register
+def _(step: steps.ShutGate, execution: Execution) -> None:
+    wave = _wave(execution, step.position)
+    denial = next((row for row in wave.decisions.all() if not row.approved), None)
+    why = f"Denied by {denial.person}: {denial.comment}" if denial else _too_late(wave)
+    if denial is None:
+        told = f"Gate before {wave} has expired. {why}"
+        note(execution, "wave.gate_expired", told, wave=wave)
+    if step.cancels:
+        reason = f"Gate before {wave}: {why}"[:1000]
+        Execution.objects.filter(pk=execution.pk).update(
+            cancel_requested_at=timezone.now(),
+            cancel_requested_by=denial.person if denial else PORTAL.name,
+            cancel_reason=reason,
+        )
+        note(execution, "execution.cancel_requested", f"Cancelled at a gate. {reason}")
+    else:
+        message = f"Its gate stays shut. {why}"[:1000]
+        _end_unstarted(execution, step.position, WaveState.BLOCKED, ServerState.BLOCKED, message)
+    record_failure(
+        "recovery.gate.shut", actor=PORTAL, subject=execution, wave=str(wave), reason=why
+    )
+
+
+def _too_late(wave: Wave) -> str:
+    needed, minutes = wave.gate_rule["needed"], wave.gate_rule["expires_minutes"]
+    given = sum(row.approved for row in wave.decisions.all())
+    return f"Within {minutes} minutes it got {given} of {needed} approvals."
+
+
+@_step.register
 def _(step: steps.StartTimer, execution: Execution) -> None:
     wave = _wave(execution, step.position)
     until = timezone.now() + wave.wait

@@ -2,13 +2,15 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from recovery.models import Execution, Preflight
+from recovery.engine.gates import GateRule
+from recovery.models import Execution, Preflight, Wave
 from recovery.permissions import PlanPermission
 from recovery.services import executions
 from recovery.states import Kind
 from tests.admin.conftest import recorded
-from tests.factories.recovery import plan_of
+from tests.factories.recovery import ExecutionFactory, WaveFactory, plan_of
 from tests.factories.users import UserFactory, grant
 from tests.worlds import PERSON
 
@@ -119,3 +121,84 @@ def test_the_form_of_a_plan_says_that_recoveries_need_it(root):
     root.post(edit, {**sent, "version": "2"})
     plan.refresh_from_db()
     assert (plan.version, plan.approval_needed) == (3, False)
+
+
+@pytest.fixture
+def at_gate(person):
+    """An execution whose wave waits for two of three named people, one of whom is gone."""
+    execution = ExecutionFactory.create(plan=plan_of(), state="PAUSED")
+    rule = GateRule(needed=2, people=("person", "ann", "zoe"), on_expiry="CANCEL")
+    WaveFactory.create(
+        execution=execution,
+        gate=True,
+        gate_rule=rule.as_dict(),
+        state="WAITING",
+        gate_reached_at=timezone.now(),
+    )
+    UserFactory.create(username="ann")
+    return execution
+
+
+def gate_link(what, execution):
+    return reverse(f"admin:recovery_execution_gate_{what}", args=[execution.pk, 1])
+
+
+def test_a_gate_says_whom_it_waits_for_and_offers_it_to_them(person, browser, root, at_gate):
+    grant(person, PlanPermission.APPROVE, on=at_gate.plan)
+    shown = page(browser, at_gate)
+    assert "0 of 2" in shown
+    assert "Who can: ann, person" in shown
+    assert "There is no active user zoe." in shown
+    assert gate_link("approve", at_gate) in shown
+    assert "The whole execution is cancelled then." in (
+        browser.get(gate_link("deny", at_gate)).content.decode()
+    )
+    browser.post(gate_link("approve", at_gate), {"reason": "Fine."})
+    shown = page(browser, at_gate)
+    assert "1 of 2 (person)" in shown
+    assert gate_link("approve", at_gate) not in shown
+    # Whoever may do everything is not among them.
+    shown = page(root, at_gate)
+    assert "You are not among them." in shown
+    assert gate_link("approve", at_gate) not in shown
+    refused = root.post(gate_link("approve", at_gate), {"reason": ""}).content.decode()
+    assert "You are not among those who decide" in refused
+    assert Wave.objects.get().decisions.count() == 1
+    browser.post(gate_link("deny", at_gate), {"reason": "Not now."})
+    assert "denied by person" in page(root, at_gate)
+
+
+def test_to_be_named_at_a_gate_is_not_to_be_allowed(person, browser, at_gate):
+    grant(person, PlanPermission.STEER, on=at_gate.plan)
+    for what in ("approve", "deny"):
+        assert browser.post(gate_link(what, at_gate), {"reason": "x"}).status_code == 403
+    assert not Wave.objects.get().decisions.exists()
+
+
+def test_the_form_of_a_plan_says_who_opens_a_gate(root):
+    UserFactory.create(username="ann")
+    plan = plan_of(name="Plan")
+    wave = plan.waves.get()
+    edit = reverse("admin:recovery_recoveryplan_edit", args=[plan.pk])
+    sent = {
+        "name": "Plan",
+        "version": "1",
+        "waves": "1",
+        "waves-0-name": wave.name,
+        "waves-0-groups": str(wave.groups.get().pk),
+        "waves-0-time_limit_minutes": "60",
+        "waves-0-wait_minutes": "0",
+        "waves-0-success_threshold": "100",
+        "waves-0-gate": "on",
+        "waves-0-gate_needed": "1",
+        "waves-0-gate_people": "ann\r\n",
+        "waves-0-gate_expires_minutes": "30",
+        "waves-0-gate_on_expiry": "BLOCK",
+    }
+    refused = root.post(edit, {**sent, "waves-0-gate_people": "zoe"}).content.decode()
+    assert "There is no active user zoe." in refused
+    assert plan.waves.get().gate_rule == {}
+    root.post(edit, sent)
+    kept = plan.waves.get().gate_rule
+    assert (kept["people"], kept["expires_minutes"], kept["on_expiry"]) == (["ann"], 30, "BLOCK")
+    assert ">ann</textarea>" in root.get(edit).content.decode().replace("\n", "")

@@ -27,6 +27,7 @@ from recovery.models import (
     DrillOccurrence,
     DrillSchedule,
     Execution,
+    GateDecision,
     LaunchJob,
     NoticeChannel,
     PlanVersion,
@@ -86,6 +87,7 @@ LEFT_OUT = {
     # What AWS said before a wave is asked again; the item, which is the wave's, has the override.
     WavePreflight: {"wave", "created_at"}
     | {"asked_at", "looked_at", "outcome", "checks", "digest", "blocking", "refusals"},
+    GateDecision: {"id", "wave"},  # the item is the wave's
     WaveServer: {"execution", "wave"},  # the item is the wave's
     ServerCheck: {"server"},  # the item is the wave's
     # Its account is told by its 12 digits and its name, for the account may be deleted.
@@ -128,6 +130,7 @@ def read(monkeypatch):
     wave = WaveFactory.create(execution=ExecutionFactory.create(plan=plan_of(group)))
     ServerCheckFactory.create()
     WaveServerFactory.create(wave=wave, launch_job=LaunchJobFactory.create(wave=wave))
+    GateDecision.objects.create(wave=wave, person="ann", approved=True)
     TerminationInstanceFactory.create()
     DrillOccurrenceFactory.create()
     CleanUpFactory.create()

@@ -17,6 +17,7 @@ from recovery.services import (
     check_requests,
     clean_ups,
     executions,
+    gates,
     retries,
     steering,
     terminations,
@@ -63,7 +64,8 @@ class Command(BaseCommand):
         "retry: launch the failed servers of --wave again, or of them each --server. "
         "skip: leave --wave out, or of it each --server, before it launches. "
         "extend: give --wave, which launches, --minutes more. "
-        "approve, reject: decide about what somebody else started, by --reason. "
+        "approve, reject: decide about what somebody else started, by --reason; "
+        "with --wave, about its gate. "
         "check-again: make the checks again that launched servers of --wave have not passed. "
         "pass-check: take --check, the id of a check, as passed; --reason says why. "
         "override: let --wave launch although what AWS says keeps it from that. "
@@ -154,11 +156,18 @@ class Command(BaseCommand):
 
     def _approve(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
         overriding = options["override_preflight"]
-        said = options["reason"]
+        said, position = options["reason"], options["wave"]
+        if position is not None:
+            gates.approve(execution, position=position, comment=said, actor=actor)
+            return
         approvals.approve(execution, comment=said, overriding=overriding, actor=actor)
 
     def _reject(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
-        approvals.reject(execution, reason=options["reason"], actor=actor)
+        said, position = options["reason"], options["wave"]
+        if position is not None:
+            gates.deny(execution, position=position, reason=said, actor=actor)
+            return
+        approvals.reject(execution, reason=said, actor=actor)
 
     def _check_again(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
         check_requests.again(

@@ -7,6 +7,7 @@ from uuid import UUID
 from drportal.errors import DomainError, InvalidInput
 from protection.models import ProtectionGroup
 from recovery import configuration
+from recovery.engine import gates
 from recovery.errors import GroupWasRefused
 from recovery.models import RecoveryPlan
 from recovery.services import plans
@@ -84,6 +85,7 @@ def _wave(entry: dict[str, Any], known: dict[str, UUID]) -> plans.WaveSpec:
         depends_on=tuple(entry["depends_on"]),
         gate=entry["gate"],
         gate_instructions=entry["gate_instructions"],
+        gate_rule=gates.of_dict(entry["gate_rule"] or {}),
         wait=timedelta(seconds=entry["wait_seconds"]),
         time_limit=timedelta(seconds=entry["time_limit_seconds"]),
         success_threshold=entry["success_threshold"],
