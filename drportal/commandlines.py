@@ -2,6 +2,8 @@
 
 import sys
 
+# Without queries and referrers, which may hold what is nobody's business.
+_ACCESS = '%(h)s %(u)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s "%(a)s"'
 ALL_QUEUES = "engine,checks,sync,mirror,notices,default"
 
 
@@ -13,6 +15,7 @@ def web(*, bind: str, workers: int = 2, threads: int = 4) -> list[str]:
         *("--workers", str(workers)),
         *("--threads", str(threads)),
         *("--access-logfile", "-"),
+        *("--access-logformat", _ACCESS),
     ]
 
 

@@ -8,6 +8,7 @@ from drportal.api.urls import nowhere_else
 from drportal.health import healthz, readyz
 from queries.pages import CAPACITY, capacity
 from recovery.admin.home import home, home_live
+from recovery.admin.links import enter
 
 handler400 = "drportal.api.problem.bad_request"
 handler403 = "drportal.api.problem.permission_denied"
@@ -20,6 +21,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="root"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("approve", enter, name="approval-link"),
     path("admin/", site.admin_view(home)),
     path("admin/live/", site.admin_view(home_live), name="admin-live"),
     path("admin/capacity/", site.admin_view(capacity), name=CAPACITY.name),

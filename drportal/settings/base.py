@@ -231,6 +231,8 @@ POLL_SLOWEST_SECONDS = env.number("POLL_SLOWEST_SECONDS", 15, low=1, high=300)
 # Preflights. A start needs one that is no older than it is worth.
 PREFLIGHT_EVERY_MINUTES = env.whole("PREFLIGHT_EVERY_MINUTES", 30, low=5, high=1440)
 PREFLIGHT_WORTH_MINUTES = env.whole("PREFLIGHT_WORTH_MINUTES", 15, low=1, high=1440)
+# How long the link in a mail that asks somebody to approve is good for.
+APPROVAL_LINK_HOURS = env.whole("APPROVAL_LINK_HOURS", 24, low=1, high=24)
 # How long an execution waits for a second person's approval before it is cancelled.
 APPROVAL_HOURS = env.whole("APPROVAL_HOURS", 24, low=1, high=168)
 # How long what was asked anew before a wave lets it launch.

@@ -8,13 +8,22 @@ from django.urls import URLPattern
 
 from drportal.access import allowed
 from drportal.adminkit import confirm
+from drportal.errors import DomainError
 from recovery.admin import tones
+from recovery.admin.links import KEPT
 from recovery.admin.steering import SteeringPages, wave_of
 from recovery.engine import gates as gate_rules
 from recovery.engine.gates import GateRule
-from recovery.models import Execution, Wave
+from recovery.models import ApprovalLink, Execution, Wave
 from recovery.permissions import PlanPermission
-from recovery.services import admission, approval_terms, approvals, gate_people, gates
+from recovery.services import (
+    admission,
+    approval_links,
+    approval_terms,
+    approvals,
+    gate_people,
+    gates,
+)
 from recovery.states import EXECUTION, GateExpiry, Kind, WaveState
 
 _MOST_NAMES = 10
@@ -25,6 +34,7 @@ class ApprovalPages(SteeringPages):
 
     def approval_urls(self) -> list[URLPattern]:
         return [
+            self.url("link/", self.link_view, "link"),
             self.url("<str:object_id>/approve/", self.approve_view, "approve"),
             self.url(
                 "<str:object_id>/approve/override/", self.approve_override_view, "approve_override"
@@ -172,16 +182,7 @@ class ApprovalPages(SteeringPages):
             )
             return f"You approved that {wave} start."
 
-        question = confirm.Question(
-            title=f"Approve that {wave} start",
-            text=f"{wave.servers.count()} servers are launched once enough people have approved.",
-            verb="Approve",
-            danger=False,
-            reason="Comment",
-            template="recovery/gate.html",
-            context={"wave": wave},
-        )
-        return self.asked(request, execution, question, act)
+        return self.asked(request, execution, self._gate_question(wave), act)
 
     def gate_deny_view(self, request: HttpRequest, object_id: str, position: int) -> HttpResponse:
         """Ask why, then deny that a wave start."""
@@ -207,3 +208,40 @@ class ApprovalPages(SteeringPages):
             context={"wave": wave},
         )
         return self.asked(request, execution, question, act)
+
+    # By the link in a mail.
+
+    def link_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask the person whom a link is for, then approve what it is for. GET changes nothing."""
+        actor = self.actor(request)
+        try:
+            link = approval_links.usable(request.session.get(KEPT, ""), actor=actor)
+        except DomainError as error:
+            self.refused(request, code=error.code, detail=error.detail)
+            title = "This link leads nowhere"
+            page = "recovery/link_over.html"
+            return self.render(request, page, title=title, status=409, reason=error.detail)
+        execution = self.found(request, str(link.execution_id), "approve")
+
+        def act(said: dict[str, Any]) -> str:
+            approval_links.approve(link, comment=said["reason"], actor=actor)
+            what = f"that {link.wave} start" if link.wave else f"the {execution}"
+            return f"You approved {what}."
+
+        return self.asked(request, execution, self._link_question(request, link), act)
+
+    def _link_question(self, request: HttpRequest, link: ApprovalLink) -> confirm.Question:
+        if link.wave is None:
+            return self._question(request, link.execution, overriding=False)
+        return self._gate_question(wave_of(link.execution, link.wave.position))
+
+    def _gate_question(self, wave: Wave) -> confirm.Question:
+        return confirm.Question(
+            title=f"Approve that {wave} start",
+            text=f"{wave.servers.count()} servers are launched once enough people have approved.",
+            verb="Approve",
+            danger=False,
+            reason="Comment",
+            template="recovery/gate.html",
+            context={"wave": wave},
+        )

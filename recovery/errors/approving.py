@@ -50,13 +50,13 @@ class GateIsShut(DomainError):
 
 
 class NotAnApprover(DomainError):
-    """Only those whom the plan names decide at a gate."""
+    """Only those who are named decide, and nobody about what starts by their own right."""
 
     code = "recovery.not_an_approver"
     kind = Kind.FORBIDDEN
 
     def __init__(self, what: object) -> None:
-        super().__init__(f"You are not among those who decide at the gate before {what}.")
+        super().__init__(f"You are not among those who decide about the {what}.")
 
 
 class ApproversGone(DomainError):
@@ -72,6 +72,13 @@ class ApproversGone(DomainError):
             needed=needed,
             there=there,
         )
+
+
+class LinkIsOver(DomainError):
+    """A link to an approval that does not lead anywhere (any more)."""
+
+    code = "recovery.link_is_over"
+    kind = Kind.CONFLICT
 
 
 class OwnExecution(DomainError):

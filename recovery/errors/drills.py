@@ -36,16 +36,6 @@ class OccurrenceOver(DomainError):
         super().__init__(f"The {occurrence} waits for nobody: it is {state.lower()}.")
 
 
-class NotAnApprover(DomainError):
-    """Only who is named may approve, and not the one by whose right the drill starts."""
-
-    code = "recovery.not_an_approver"
-    kind = Kind.FORBIDDEN
-
-    def __init__(self, name: str, occurrence: object) -> None:
-        super().__init__(f"{name} is not among those who may approve the {occurrence}.")
-
-
 class DrillsOnly(DomainError):
     """What people work with after a disaster is never terminated by itself."""
 

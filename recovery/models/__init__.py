@@ -6,7 +6,7 @@ from recovery.models.claims import AccountClaim, JobWatch, LaunchJob, ServerClai
 from recovery.models.clean_ups import CleanUp
 from recovery.models.drill_schedules import DrillOccurrence, DrillSchedule
 from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
-from recovery.models.gates import GateDecision
+from recovery.models.gates import ApprovalLink, GateDecision
 from recovery.models.notices import Delivery, Notice, NoticeChannel, NoticePreference
 from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
 from recovery.models.preflights import Preflight
@@ -16,6 +16,7 @@ from recovery.models.wave_preflights import WavePreflight
 
 __all__ = [
     "AccountClaim",
+    "ApprovalLink",
     "CleanUp",
     "Delivery",
     "DrillOccurrence",

@@ -26,10 +26,10 @@ from drportal.observability import checkpoint
 from drportal.state import StaleState, move
 from drportal.transactions import reaches_outside
 from recovery.engine import gates
-from recovery.models import Delivery, Notice, NoticeChannel, NoticePreference
+from recovery.models import Delivery, GateDecision, Notice, NoticeChannel, NoticePreference
 from recovery.models.notices import DELIVERY, DeliveryState, Medium
 from recovery.selectors import executions_for, plans_for
-from recovery.services import approval_terms, notice_words
+from recovery.services import approval_links, approval_terms, notice_words
 from recovery.services.gate_people import eligible, told_on_escalation
 from recovery.services.notices import APPROVAL, ESCALATED, WAITING
 from recovery.states import EXECUTION, WaveState
@@ -141,7 +141,9 @@ def _asked(notice: Notice) -> Iterator[User]:
         yield from approval_terms.approvers(notice.execution).exclude(email="")
     rule = gates.of_dict(notice.wave.gate_rule) if notice.wave is not None else None
     if notice.kind == WAITING and rule is not None:
-        yield from User.objects.filter(pk__in=eligible(rule)).exclude(email="")
+        decided = GateDecision.objects.filter(wave=notice.wave).values("person")
+        there = User.objects.filter(pk__in=eligible(rule)).exclude(email="")
+        yield from there.exclude(username__in=decided)
 
 
 def _escalated_to(notice: Notice) -> Iterator[Delivery]:
@@ -230,7 +232,8 @@ def _deliver(delivery: Delivery) -> bool:
     if idle:
         _end(delivery, DeliveryState.DROPPED, last_error=idle)
         return False
-    message = notice_words.message_of(delivery.notice, key=str(delivery.pk))
+    token = approval_links.make(delivery) if settings.PUBLIC_URL else None
+    message = notice_words.message_of(delivery.notice, key=str(delivery.pk), token=token)
     try:
         _send(delivery, message)
     except ChannelFailed as error:

@@ -304,7 +304,7 @@ def _waiting(occurrence: DrillOccurrence, actor: Actor) -> DrillOccurrence:
         raise OccurrenceOver(occurrence, "taken back")
     found.schedule = schedule
     if actor.name not in schedule.approvers or actor.name == schedule.made_by:
-        raise NotAnApprover(actor.name, found)
+        raise NotAnApprover(found)
     if found.state != OccurrenceState.WAITING_FOR_APPROVAL:
         raise OccurrenceOver(found, OccurrenceState(found.state).label)
     return found

@@ -96,7 +96,7 @@ def _approver(wave: Wave, rule: GateRule, actor: Actor) -> tuple[str, set[str]]:
     """The name by which `actor` counts, and all that count now."""
     there = eligible(rule)
     if actor.user_id is None or actor.user_id not in there:
-        raise NotAnApprover(wave)
+        raise NotAnApprover(f"gate before {wave}")
     return there[actor.user_id], set(there.values())
 
 

@@ -1,5 +1,6 @@
 """What notices say. Always whether it is a drill or a recovery, and never a secret."""
 
+import secrets
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.urls import reverse
 from drportal.masking import masked_text
 from drportal.notify.message import Message, Urgency
 from recovery.models import Notice
+from recovery.services.approval_links import Token
 from recovery.services.notices import KINDS, TEST, Sort
 from recovery.states import ExecutionState, Kind, WaveState
 
@@ -24,13 +26,18 @@ _FIRST = {
 }
 
 
-def message_of(notice: Notice, *, key: str) -> Message:
-    """The notice as it goes out. `key` is the delivery's. Three queries at most."""
+def message_of(notice: Notice, *, key: str, token: Token | None = None) -> Message:
+    """The notice as it goes out. `key` is the delivery's, `token` lets its recipient decide. Three
+    queries at most.
+    """
     sort = _sort(notice)
+    # The link goes in after the masking, which would take its token for the secret that it is.
+    place = secrets.token_hex(8)
+    body = masked_text(_body(notice, sort, decide=(place, token) if token else None))
     return Message(
         key=key,
         subject=masked_text(f"[{notice.about or 'DR portal'}] {_title(notice, sort)}"),
-        body=masked_text(_body(notice, sort)),
+        body=body.replace(place, _decide_link(token)) if token else body,
         urgency=_urgency(notice, sort),
     )
 
@@ -50,7 +57,11 @@ def _title(notice: Notice, sort: Sort) -> str:
     return f"{name}{again}{title}"
 
 
-def _body(notice: Notice, sort: Sort) -> str:
+def _decide_link(token: Token) -> str:
+    return f"{settings.PUBLIC_URL}{reverse('approval-link')}?token={token.text}"
+
+
+def _body(notice: Notice, sort: Sort, *, decide: tuple[str, Token] | None) -> str:
     wave = notice.wave
     return render_to_string(
         "notices/notice.txt",
@@ -66,6 +77,8 @@ def _body(notice: Notice, sort: Sort) -> str:
             "waiting_since": _utc(wave.gate_reached_at) if wave and notice.number else "",
             "asks": sort.asks,
             "link": _link(notice),
+            "decide": decide[0] if decide else "",
+            "decide_until": _utc(decide[1].expires_at) if decide else "",
         },
     )
 
