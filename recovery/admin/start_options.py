@@ -17,7 +17,7 @@ from recovery.models import RecoveryPlan
 from recovery.selectors import servers_by_group, with_waves
 from recovery.services.starting import Resolved, members_of
 
-_MOST_SHOWN: Final = 4000
+_LONGEST: Final = 250_000
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
@@ -50,7 +50,7 @@ class OptionsForm(PortalForm):
     points = forms.CharField(
         label="Chosen recovery points",
         required=False,
-        max_length=_MOST_SHOWN * 50,
+        max_length=_LONGEST,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="One line for each: the server's id and the point's, as in s-… pit-…",
     )

@@ -14,12 +14,14 @@ from drportal.adminkit import confirm
 from drportal.adminkit.base import PortalAdmin
 from drportal.errors import DomainError
 from recovery.admin import tones
+from recovery.admin.dry_runs import page
 from recovery.admin.outlook import outlook
 from recovery.admin.preflights import PreflightPages
 from recovery.admin.start_options import OptionsForm, has_options, part, with_query
 from recovery.engine.options import WHOLE, StartOptions
 from recovery.models import Execution, RecoveryPlan
 from recovery.services import executions, starting
+from recovery.services.dry_runs import dry_run
 from recovery.states import Kind
 
 _ACTION: Final = {Kind.DRILL: "drill", Kind.RECOVERY: "recover"}
@@ -36,12 +38,18 @@ class StartPages(PreflightPages):
             self.url(start, self.start_view, "start"),
             self.url(f"{start}options/", self.options_view, "start_options"),
             self.url(f"{start}override/", self.override_view, "start_override"),
+            self.url("<str:object_id>/dry-run/", self.dry_run_view, "dry_run"),
         ]
 
     def executions_page(self) -> PortalAdmin:
         """The pages of executions."""
-        page: PortalAdmin = self.admin_site.get_model_admin(Execution)
-        return page
+        found: PortalAdmin = self.admin_site.get_model_admin(Execution)
+        return found
+
+    @override
+    def page_buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        buttons = list(super().page_buttons(request, obj))
+        return [*buttons, {"label": "Dry run", "link": self.link("dry_run", obj)}]
 
     def start_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
         """Ask, then start a drill or a recovery of the plan and go to its page."""
@@ -73,6 +81,24 @@ class StartPages(PreflightPages):
             form=form,
             kind=tones.kind_badge(chosen),
             back=self._link("start", plan, chosen, WHOLE),
+        )
+
+    def dry_run_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What a start would do, and when. Nothing is changed, and nothing asked of AWS."""
+        plan = self.found(request, object_id)
+        options = self.chosen_options(request, plan)
+        context: dict[str, Any] = {"refused": "", "page": None}
+        try:
+            context["page"] = page(dry_run(plan, options))
+        except DomainError as error:
+            context["refused"] = error.detail
+        return self.render(
+            request,
+            "recovery/dry_run.html",
+            obj=plan,
+            title=f"Dry run of {plan}",
+            options_said=options.said(),
+            **context,
         )
 
     def _startable(
@@ -120,6 +146,7 @@ class StartPages(PreflightPages):
     ) -> dict[str, Any]:
         """What the page that asks before a start shows of what was chosen."""
         context: dict[str, Any] = {
+            "dry_run_link": with_query(self.link("dry_run", plan), options),
             "options_link": self._link("start_options", plan, kind, options),
             "options_said": options.said(),
             "ticket": options.ticket,

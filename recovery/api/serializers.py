@@ -9,7 +9,7 @@ from recovery.states import Kind
 
 _LONGEST_TEXT = 1000
 _MOST_WAVES = 200
-_MOST_SERVERS = 4000
+_MOST_SERVERS = 5000
 _POINT = re.compile(r"pit-[0-9a-zA-Z]{17}")  # botocore model
 
 

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from recovery.api.clean_ups import CleanUpViewSet
 from recovery.api.drill_schedules import DrillOccurrenceViewSet, DrillScheduleViewSet
+from recovery.api.dry_runs import DryRunViewSet
 from recovery.api.executions import ExecutionViewSet
 from recovery.api.notices import DeliveryViewSet
 from recovery.api.plans import PlanViewSet
@@ -32,6 +33,11 @@ urlpatterns = [
         f"{_PLAN}/preflight",
         PreflightViewSet.as_view(_LATEST, basename="preflight"),
         name="preflight-latest",
+    ),
+    path(
+        "recovery-plans/<uuid:pk>/dry-run",
+        DryRunViewSet.as_view({"post": "create"}, basename="dry-run"),
+        name="dry-run",
     ),
     path(
         f"{_PLAN}/preflights",

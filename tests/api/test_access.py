@@ -123,6 +123,7 @@ ON_AN_OBJECT = [
         ("get", f"recovery-plans/{{plan.pk}}/{part}", nothing, "plan", PlanPermission, "VIEW", 200)
         for part in ("preflight", "preflights")
     ),
+    ("post", "recovery-plans/{plan.pk}/dry-run", nothing, "plan", PlanPermission, "VIEW", 200),
     ("post", "recovery-plans/{idle.pk}/restore", restore, "idle", PlanPermission, "CHANGE", 200),
     ("post", "recovery-plans/{idle.pk}/execute", kind, "idle", PlanPermission, "DRILL", 202),
     ("post", "recovery-plans/{idle.pk}/execute", real, "idle", PlanPermission, "RECOVER", 202),

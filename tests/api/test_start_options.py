@@ -83,3 +83,23 @@ def test_a_preflight_of_the_whole_plan_does_not_let_a_part_start(root, two_waves
         )
     assert (response.status_code, response.json()["code"]) == (409, "recovery.preflight_needed")
     assert not Execution.objects.exists()
+
+
+def test_a_dry_run_tells_what_a_part_would_do_and_changes_nothing(root, two_waves, world):
+    with world.unchanged():
+        response = root.post(f"{PLANS}/{two_waves.pk}/dry-run", {"from_wave": 2})
+    assert response.status_code == 200
+    said = response.json()
+    assert (said["against"], said["unknown"], said["runs"]) == ("NO_TARGET", 1, 0)
+    assert said["reached"] == {"seconds": 0.0, "at_least": True}
+    second, first = said["waves"]
+    assert (first["position"], first["begin"], first["left_out"]) == (1, None, 1)
+    assert (second["position"], second["begin"]) == (2, {"seconds": 0.0, "at_least": False})
+    [job] = second["jobs"]
+    assert (job["server_ids"], job["unknown"]) == ([server_of(two_waves, 2)], 1)
+
+
+def test_a_dry_run_of_what_is_not_there_is_refused(root, two_waves):
+    response = root.post(f"{PLANS}/{two_waves.pk}/dry-run", {"from_wave": 3})
+    assert response.status_code == 400
+    assert root.get(f"{PLANS}/{two_waves.pk}/dry-run").status_code == 405
