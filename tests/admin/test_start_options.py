@@ -70,7 +70,7 @@ def test_what_is_chosen_goes_from_the_form_to_the_start_and_into_the_execution(r
         "PENDING",
     ]
     shown = text(root.get(answer["Location"]))
-    assert "Only a part of the plan. From wave 2 on." in shown
+    assert "Start options: From wave 2 on." in shown
     assert f"Chosen point {POINT}, when that was taken is not known" in shown
     report = text(root.get(reverse("admin:recovery_execution_report", args=[execution.pk])))
     assert "CHG-1" in report
