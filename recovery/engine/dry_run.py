@@ -122,7 +122,7 @@ class _JobState:
     number: int
     job: Job
     queued: Moment
-    state: JobState = JobState.QUEUED
+    stands: JobState = JobState.QUEUED
     begin: Moment = Moment(_NOW)
     end: Moment = Moment(_NOW)
     waits: list[str] = field(default_factory=list)
@@ -133,7 +133,7 @@ class _WaveState:
     """A wave while the world goes on."""
 
     wave: Wave
-    state: WaveState
+    stands: WaveState
     ready: Moment = Moment(_NOW)
     begin: Moment = Moment(_NOW)
     end: Moment = Moment(_NOW)
@@ -161,7 +161,7 @@ class _World:
         self, waves: Sequence[Wave], running: Mapping[Place, Sequence[int]], quotas: JobQuotas
     ) -> None:
         self.now = _NOW
-        self.state = ExecutionState.PENDING
+        self.stands = ExecutionState.PENDING
         self.quotas = quotas
         self.foreign = {place: list(sizes) for place, sizes in running.items()}
         self.released: dict[Place, list[int]] = {}
@@ -174,7 +174,7 @@ class _World:
 
     def run(self) -> DryRun:
         for _ in range(_MOST_ROUNDS):
-            if self.state == ExecutionState.COMPLETED:
+            if self.stands == ExecutionState.COMPLETED:
                 return self._told()
             if not self._decide():
                 self._let_time_pass()
@@ -187,7 +187,7 @@ class _World:
 
     def _do(self, step: steps.Step) -> bool:
         if type(step) in _WHOLE:
-            self.state = _WHOLE[type(step)]
+            self.stands = _WHOLE[type(step)]
             return True
         match step:
             case steps.SendJob(job_id):
@@ -205,7 +205,7 @@ class _World:
         return True
 
     def _reach_gate(self, wave: _WaveState) -> None:
-        wave.state, wave.ready = WaveState.WAITING, self._could_start(wave)
+        wave.stands, wave.ready = WaveState.WAITING, self._could_start(wave)
 
     def _start_timer(self, wave: _WaveState) -> None:
         if not wave.wave.gate:
@@ -217,7 +217,7 @@ class _World:
             wave.ready = self._could_start(wave)
         # Nobody knows how long a person takes to open a gate.
         wave.begin = Moment(self.now, wave.ready.sure and not wave.wave.gate)
-        wave.state = WaveState.LAUNCHING
+        wave.stands = WaveState.LAUNCHING
         for number, job in enumerate(wave.wave.jobs, start=1):
             made = _JobState(
                 UUID(int=len(self.jobs) + 1), wave.wave.position, number, job, wave.begin
@@ -226,7 +226,7 @@ class _World:
             wave.jobs.append(made)
 
     def _end(self, wave: _WaveState, state: WaveState) -> None:
-        wave.state = state
+        wave.stands = state
         wave.end = Moment(self.now, all(job.end.sure for job in wave.jobs))
 
     def _could_start(self, wave: _WaveState) -> Moment:
@@ -245,7 +245,7 @@ class _World:
             return False
         # What ended at a time that nobody knows may still be in the way then.
         sure = job.queued.sure and not self._why_wait(wanted, running + self._perhaps(place))
-        job.state, job.begin = JobState.STARTED, Moment(self.now, sure)
+        job.stands, job.begin = JobState.STARTED, Moment(self.now, sure)
         known = job.job.takes is not None
         job.end = Moment(self.now + job.job.at_least, sure and known)
         self.sent.append(job)
@@ -275,14 +275,14 @@ class _World:
         self.now = max(self.now, min(moments))
         for job in running:
             if job.end.at <= self.now:
-                job.state = JobState.ENDED
+                job.stands = JobState.ENDED
 
     def _open_gates(self) -> bool:
         """People open gates as soon as they are reached, as far as a dry run knows."""
         shut = [
             wave
             for wave in self.waves.values()
-            if wave.state == WaveState.WAITING and not wave.gate_open
+            if wave.stands == WaveState.WAITING and not wave.gate_open
         ]
         for wave in shut:
             wave.gate_open = True
@@ -290,13 +290,13 @@ class _World:
 
     def _timed(self) -> Iterator[_WaveState]:
         for wave in self.waves.values():
-            before = wave.state in {WaveState.PENDING, WaveState.WAITING}
+            before = wave.stands in {WaveState.PENDING, WaveState.WAITING}
             if before and wave.timer_until is not None and wave.timer_until > self.now:
                 yield wave
 
     def _let_others_end(self) -> bool:
         """Let jobs of others end that keep one of ours waiting: perhaps at once, nobody knows."""
-        waiting = {job.job.place for job in self.jobs.values() if job.state == JobState.QUEUED}
+        waiting = {job.job.place for job in self.jobs.values() if job.stands == JobState.QUEUED}
         ended = [place for place in waiting if self.foreign.get(place)]
         for place in ended:
             self.released[place] = self.foreign.pop(place)
@@ -304,7 +304,7 @@ class _World:
 
     def _view(self) -> ExecutionView:
         return ExecutionView(
-            state=self.state,
+            state=self.stands,
             cancel_requested=False,
             waves=tuple(self._wave_view(wave) for wave in self.waves.values()),
         )
@@ -315,7 +315,7 @@ class _World:
         count = sum(len(job.servers) for job in wave.wave.jobs)
         return WaveView(
             position=wave.wave.position,
-            state=wave.state,
+            state=wave.stands,
             depends_on=wave.wave.needs,
             gate=wave.wave.gate,
             gate_open=wave.gate_open,
@@ -323,7 +323,7 @@ class _World:
             timer_started=wave.timer_until is not None,
             timer_over=wave.timer_until is not None and wave.timer_until <= self.now,
             servers=(state,) * count,
-            jobs=tuple(JobView(job.id, job.state, asked=True, due=True) for job in wave.jobs),
+            jobs=tuple(JobView(job.id, job.stands, asked=True, due=True) for job in wave.jobs),
         )
 
     def _told(self) -> DryRun:
@@ -343,11 +343,11 @@ class _World:
 
 
 def _runs(job: _JobState, place: Place | None = None) -> bool:
-    return job.state == JobState.STARTED and place in {None, job.job.place}
+    return job.stands == JobState.STARTED and place in {None, job.job.place}
 
 
 def _ended(job: _JobState) -> bool:
-    return job.state == JobState.ENDED
+    return job.stands == JobState.ENDED
 
 
 def _wave_run(wave: _WaveState) -> WaveRun:

@@ -32,6 +32,7 @@ BEYOND_SEEING = {
     "share",
     "start",
     "start_override",
+    "start_options",
     "preflight",
     "copy",
     "restore_version",
@@ -77,6 +78,7 @@ def address(short: str, full: str, obj) -> str:
     more: dict[str, list[str | int]] = {
         "start": ["drill"],
         "start_override": ["drill"],
+        "start_options": ["drill"],
         "gate": [1],
         "retry": [1],
         "skip": [1],
