@@ -31,6 +31,7 @@ from recovery.engine.wording import counted
 from recovery.models import Execution, Wave
 from recovery.selectors import executions_for, timeline, whole, with_counts
 from recovery.services import executions
+from recovery.services.report_pdf import pdf_of
 from recovery.services.reports import report
 from recovery.states import EXECUTION, ServerState, WaveState
 
@@ -68,6 +69,9 @@ class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages):
         return [
             self.url("<str:object_id>/live/", self.live_view, "live", repeats=True),
             self.url("<str:object_id>/report/", self.report_view, "report"),
+            self.url(
+                "<str:object_id>/report.pdf", self.report_pdf_view, "report_pdf", repeats=True
+            ),
             self.url("<str:object_id>/cancel/", self.cancel_view, "cancel"),
             self.url("<str:object_id>/terminate/", self.terminate_view, "terminate"),
             self.url("<str:object_id>/gate/<int:position>/", self.gate_view, "gate"),
@@ -127,6 +131,14 @@ class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages):
             title=f"Report of the {found.execution}",
             page=page(found),
         )
+
+    def report_pdf_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The same as a PDF, to be filed."""
+        found = self.found(request, object_id)
+        self.was_read(request, found)
+        answer = HttpResponse(pdf_of(report(found)), content_type="application/pdf")
+        answer["Content-Disposition"] = f'attachment; filename="report-{found.pk}.pdf"'
+        return answer
 
     def _live_context(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
         found = self.found(request, object_id)

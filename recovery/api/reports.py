@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +15,7 @@ from drportal.api.serializers import Seconds
 from recovery.api.execution_serializers import EventOut, ExecutionDetail
 from recovery.api.plan_serializers import DifferencesOut
 from recovery.engine.measures import Spent, Verdict
+from recovery.services.report_pdf import pdf_of
 from recovery.services.reports import Measured, report
 
 _VERDICTS = list(Verdict)
@@ -122,15 +125,48 @@ class ReportOut(serializers.Serializer[Any]):
         return ExecutionDetail(self.context["execution"]).data
 
 
+class PdfRenderer(BaseRenderer):
+    """A report as a PDF. What went wrong is no report: it is told as everywhere else."""
+
+    media_type = "application/pdf"
+    format = "pdf"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        if isinstance(data, bytes):
+            return data
+        told: bytes = JSONRenderer().render(data, *args, **kwargs)
+        return told
+
+
 class ReportActions(RecordedViewSet):
     """The report of an execution."""
 
-    @extend_schema(responses=ReportOut)
-    @action(detail=True, filter_backends=())
+    parameters = {"report": frozenset({"format"})}
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "format",
+                enum=["json", "pdf"],
+                description="pdf: as a PDF, as `Accept: application/pdf` has it too.",
+            )
+        ],
+        responses={
+            (200, "application/json"): ReportOut,
+            (200, "application/pdf"): OpenApiTypes.BINARY,
+        },
+    )
+    @action(detail=True, filter_backends=(), renderer_classes=[JSONRenderer, PdfRenderer])
     def report(self, _: Request, **__: str) -> Response:
         """Everything that is told of an execution: who asked for what and why, what became of
         each server, its gates, how long it took against RTO and RPO and where the time went, and
         what is different from the last one. Of one that has not ended it is what is so far.
         """
         found = report(self.the_object())
+        if isinstance(self.request.accepted_renderer, PdfRenderer):
+            name = f"report-{found.execution.pk}.pdf"
+            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+            return Response(pdf_of(found), headers=headers)
         return Response(ReportOut(found, context={"execution": found.execution}).data)
