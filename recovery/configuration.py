@@ -149,6 +149,7 @@ def _plan(plan: RecoveryPlan, launched: dict[int, list[PlanWaveGroup]]) -> Entry
         "rpo_seconds": _seconds(plan.rpo),
         "preflight_before_waves": plan.preflight_before_waves,
         "launch_settings_policy": str(plan.launch_settings_policy),
+        "drill_every_days": plan.drill_every_days,
         "notification_addresses": list(plan.notification_addresses),
         "tags": _ordered(plan.tags),
         "approval_needed": plan.approval_needed,

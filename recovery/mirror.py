@@ -46,6 +46,7 @@ def _recovery_plans(plans: QuerySet[RecoveryPlan]) -> Iterator[Item]:
             "rpoSeconds": seconds(plan.rpo),
             "preflightBeforeWaves": plan.preflight_before_waves,
             "launchSettingsPolicy": plan.launch_settings_policy,
+            "drillEveryDays": plan.drill_every_days,
             "notificationEmails": list(plan.notification_addresses),
             "tags": plan.tags,
             "approvalNeeded": plan.approval_needed,

@@ -36,6 +36,7 @@ _PLAN: Final = {
     "rpo": "rpoSeconds",
     "preflight_before_waves": "preflightBeforeWaves",
     "launch_settings_policy": "launchSettingsPolicy",
+    "drill_every_days": "drillEveryDays",
     "notification_addresses": "notificationEmails",
     "tags": "tags",
     "approval_needed": "approvalNeeded",

@@ -26,4 +26,11 @@ SCHEDULES = (
     Schedule(
         "Clean-ups of drills", task="recovery.clean_up_drills", every=60, queue="engine", expires=50
     ),
+    Schedule(
+        "Overdue drills",
+        task="recovery.tell_of_overdue_drills",
+        every=3600,
+        queue="engine",
+        expires=1800,
+    ),
 )

@@ -7,7 +7,22 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, Count, OuterRef, Prefetch, Q, QuerySet, Subquery, When
+from django.db.models import (
+    Case,
+    Count,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from drportal.access import Anybody, allowed, visible
@@ -37,7 +52,7 @@ from recovery.models import (
     WaveServer,
 )
 from recovery.permissions import ExecutionPermission, NoticePermission, PlanPermission
-from recovery.states import LAUNCHED_WELL, JobState, ServerState
+from recovery.states import LAUNCHED_WELL, ExecutionState, JobState, Kind, ServerState
 
 
 def plans_for(user: Anybody, *permissions: PlanPermission) -> QuerySet[RecoveryPlan]:
@@ -168,6 +183,23 @@ def with_latest(plans: QuerySet[RecoveryPlan]) -> QuerySet[Any]:
         latest_state=Subquery(latest.values("state")[:1]),
         latest_started_at=Subquery(latest.values("started_at")[:1]),
         latest_finished_at=Subquery(latest.values("finished_at")[:1]),
+    )
+
+
+def with_drills(plans: QuerySet[RecoveryPlan]) -> QuerySet[Any]:
+    """`plans` with when their last drill that completed ended, last_drill_at, and by when the next
+    is to, drill_due_at; null without an interval. One that never was counts from the plan's making.
+    """
+    drills = Execution.objects.filter(
+        plan=OuterRef("pk"), kind=Kind.DRILL, state=ExecutionState.COMPLETED
+    ).order_by("-finished_at")
+    interval = ExpressionWrapper(
+        F("drill_every_days") * Value(timedelta(days=1)), output_field=DurationField()
+    )
+    return plans.annotate(last_drill_at=Subquery(drills.values("finished_at")[:1])).annotate(
+        drill_due_at=ExpressionWrapper(
+            Coalesce("last_drill_at", "created_at") + interval, output_field=DateTimeField()
+        )
     )
 
 

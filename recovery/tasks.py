@@ -13,6 +13,7 @@ from recovery.services import (
     clean_ups,
     deliveries,
     drill_occurrences,
+    overdue_drills,
     preflights,
     reminders,
 )
@@ -120,3 +121,9 @@ def clean_up_drills(**_: object) -> None:
 def clean_up_drill(*, clean_up_id: str, **_: object) -> None:
     """Warn of one clean-up of a drill, or ask for it, if it is time."""
     clean_ups.carry_out(UUID(clean_up_id))
+
+
+@shared_task(base=Job, name="recovery.tell_of_overdue_drills")
+def tell_of_overdue_drills(**_: object) -> None:
+    """Tell of plans that were not drilled for longer than they say."""
+    overdue_drills.tell()

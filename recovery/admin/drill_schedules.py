@@ -1,11 +1,9 @@
 """Drill schedules: the list, the form, and the page with what is to come and what became of it."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -21,6 +19,7 @@ from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, badge
 from drportal.errors import Forbidden, InvalidInput
 from protection.admin.recorded import RecordedAdmin
+from recovery.admin.drill_schedule_form import ScheduleForm
 from recovery.engine.occurrences import Repeats
 from recovery.models import DrillOccurrence, DrillSchedule, RecoveryPlan
 from recovery.models.drill_schedules import OccurrenceState
@@ -28,7 +27,7 @@ from recovery.permissions import PlanPermission
 from recovery.selectors import plans_for
 from recovery.services import drill_schedules
 from recovery.services.drill_rights import missing_right, must_may_schedule
-from recovery.services.drill_schedules import MOST_EVERY, MOST_HOURS, ScheduleSpec
+from recovery.services.drill_schedules import ScheduleSpec
 from recovery.services.drill_times import both, upcoming, window_of
 
 _SHOWN = 5
@@ -41,58 +40,6 @@ _TONES = {
     OccurrenceState.MISSED: Tone.BAD,
     OccurrenceState.SKIPPED: Tone.PLAIN,
 }
-
-
-class ScheduleForm(PortalForm):
-    """When a plan is drilled."""
-
-    plan = forms.ChoiceField(label="Plan")
-    repeats = forms.ChoiceField(label="Repeats", choices=Repeats.choices)
-    every = forms.IntegerField(
-        label="Every so many weeks or months", min_value=1, max_value=MOST_EVERY, initial=1
-    )
-    first_on = forms.DateField(
-        label="First day",
-        widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="It fixes the weekday, or the day of the month; in a shorter month, its last.",
-    )
-    at = forms.TimeField(
-        label="Time of day",
-        input_formats=["%H:%M", "%H:%M:%S"],
-        widget=forms.TimeInput(attrs={"type": "time"}),
-    )
-    zone = forms.CharField(
-        label="Time zone", max_length=64, initial="UTC", help_text="Such as Europe/Berlin."
-    )
-    approvers = forms.CharField(
-        label="Who may approve",
-        required=False,
-        help_text="Usernames, with commas between them: one of these must approve each drill "
-        "before it starts. Empty: nobody must.",
-    )
-    clean_up_after_hours = forms.IntegerField(
-        label="Clean up after so many hours",
-        required=False,
-        min_value=1,
-        max_value=MOST_HOURS,
-        help_text="After its end, with a warning before, and a veto. Empty: what it launched stays "
-        "until somebody terminates it.",
-    )
-    reason = forms.CharField(
-        label="Reason of each drill",
-        required=False,
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
-    enabled = forms.BooleanField(label="Enabled", required=False, initial=True)
-
-    def __init__(self, *args: Any, plans: list[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        choice: Any = self.fields["plan"]
-        choice.choices = plans
-
-    def clean_approvers(self) -> tuple[str, ...]:
-        return tuple(name for name in re.split(r"[,\s]+", self.cleaned_data["approvers"]) if name)
 
 
 @admin.register(DrillSchedule, site=site)

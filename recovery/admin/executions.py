@@ -19,6 +19,7 @@ from recovery.admin.approvals import ApprovalPages
 from recovery.admin.board import board
 from recovery.admin.checking import CheckPages
 from recovery.admin.clean_ups import CleanUpPages
+from recovery.admin.comparisons import ComparisonPages
 from recovery.admin.reports import page
 from recovery.admin.steering import (
     can_be_paused,
@@ -40,7 +41,7 @@ _MOST_EVENTS = 200
 
 
 @admin.register(Execution, site=site)
-class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages):
+class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages, ComparisonPages):
     """What runs and what ran."""
 
     icon, section, place = "play_circle", "Recovery", 20
@@ -79,6 +80,7 @@ class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages):
             *self.approval_urls(),
             *self.check_urls(),
             *self.clean_up_urls(),
+            *self.comparison_urls(),
         ]
 
     @admin.display(description="Requested", ordering="created_at")

@@ -25,6 +25,7 @@ from protection.selectors import (
     servers_for,
 )
 from recovery.admin import tones
+from recovery.admin.drilling import overdue_for
 from recovery.admin.executions import server_progress
 from recovery.models import Execution, Wave
 from recovery.permissions import PlanPermission
@@ -84,6 +85,7 @@ def _shown_to(user: Anybody) -> dict[str, Any]:
         "running": _lines(shown.active()),
         "ended": _lines(shown.exclude(state__in=EXECUTION.active), most=5),
         "gates": _gates(user),
+        "overdue": overdue_for(user),
         "silent": _silent(user),
         "never_asked": AccountRegion.objects.filter(
             account__in=accounts_for(user).order_by(), account__active=True, checked_at=None

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from typing_extensions import override
 
 from protection.selectors import accounts_for
@@ -86,3 +87,21 @@ class LatestStateFilter(SimpleListFilter):
         if value is None:
             return queryset
         return queryset.filter(latest_state=None if value == "NEVER" else value)
+
+
+class OverdueFilter(SimpleListFilter):
+    """By whether a drill should have completed by now, of rows of `selectors.with_drills`."""
+
+    title = "drill"
+    parameter_name = "drill"
+
+    @override
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("overdue", "Overdue"), ("never", "Never completed")]
+
+    @override
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value == "overdue":
+            return queryset.filter(drill_due_at__lt=timezone.now())
+        return queryset.filter(last_drill_at=None) if value == "never" else queryset

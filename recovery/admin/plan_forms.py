@@ -21,6 +21,7 @@ from recovery.admin.gate_forms import GateFields
 from recovery.admin.wave_drafts import Draft, drafts_in, drafts_of, rearranged
 from recovery.models import RecoveryPlan
 from recovery.selectors import servers_by_group
+from recovery.services.plan_rules import MOST_DRILL_DAYS
 from recovery.services.plans import GroupServers, PlanSpec, WaveSpec
 from recovery.states import LaunchSettingsPolicy
 
@@ -30,6 +31,12 @@ _FIELD = {"group_ids": "groups", "gate_rule": "gate_people"}  # by the service's
 _MINUTE = timedelta(minutes=1)
 _MOST_MINUTES = 1_000_000  # the service says how many there may be; this is what can be counted
 _MOST_SERVERS = 300  # of a group on the form; those that are ticked are always there
+
+
+class CopyForm(PortalForm):
+    """What a copy is called."""
+
+    name = forms.CharField(label="Name of the copy", max_length=64)
 
 
 class HeadForm(PortalForm):
@@ -66,6 +73,13 @@ class HeadForm(PortalForm):
         choices=LaunchSettingsPolicy.choices,
         initial=LaunchSettingsPolicy.BLOCK,
         help_text="Before a wave launches. Needs that AWS is asked.",
+    )
+    drill_every_days = forms.IntegerField(
+        label="Drilled at least every so many days",
+        required=False,
+        min_value=1,
+        max_value=MOST_DRILL_DAYS,
+        help_text="If no drill of it completes for longer, it is shown and told as overdue.",
     )
     notification_addresses = forms.CharField(
         label="Notification addresses",
@@ -104,6 +118,7 @@ class HeadForm(PortalForm):
             "rpo": said["rpo_minutes"] and said["rpo_minutes"] * _MINUTE,
             "preflight_before_waves": said["preflight_before_waves"],
             "launch_settings_policy": LaunchSettingsPolicy(said["launch_settings_policy"]),
+            "drill_every_days": said["drill_every_days"],
             "notification_addresses": tuple(filter(None, lines)),
             "tags": said["tags"],
             "approval_needed": said["approval_needed"],
@@ -408,6 +423,7 @@ def _head(plan: RecoveryPlan | None) -> dict[str, Any]:
         "rpo_minutes": plan.rpo // _MINUTE if plan.rpo else None,
         "preflight_before_waves": plan.preflight_before_waves,
         "launch_settings_policy": plan.launch_settings_policy,
+        "drill_every_days": plan.drill_every_days,
         "notification_addresses": "\n".join(plan.notification_addresses),
         "tags": "\n".join(f"{key}={value}" for key, value in sorted(plan.tags.items())),
         "approval_needed": plan.approval_needed,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,7 +13,6 @@ from audit.services import record
 from drportal.access import Anybody
 from drportal.actor import Actor
 from drportal.adminkit import confirm, sharing
-from drportal.adminkit.forms import PortalForm
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Tone, age, badge
 from drportal.errors import DomainError
@@ -22,18 +20,27 @@ from protection.models import ProtectionGroup
 from protection.selectors import groups_for
 from recovery.admin import plan_versions, tones
 from recovery.admin.drawing import Box, drawing
+from recovery.admin.drilling import DrilledPages
 from recovery.admin.outlook import lines, outlook
 from recovery.admin.plan_filters import (
     ConflictFilter,
     LatestStateFilter,
+    OverdueFilter,
     PlanAccountFilter,
     TagFilter,
 )
-from recovery.admin.plan_forms import PlanForm, under
+from recovery.admin.plan_forms import CopyForm, PlanForm, under
 from recovery.admin.starting import StartPages
 from recovery.errors import invalid_plan
 from recovery.models import Execution, PlanVersion, RecoveryPlan
-from recovery.selectors import holds_by_plan, plans_for, unseen_groups, with_counts, with_latest
+from recovery.selectors import (
+    holds_by_plan,
+    plans_for,
+    unseen_groups,
+    with_counts,
+    with_drills,
+    with_latest,
+)
 from recovery.services import plan_checks, plans
 from recovery.services.plan_documents import spec_in, spec_of
 from recovery.services.plan_rules import PlanSpec, unseen_complaints
@@ -41,14 +48,8 @@ from recovery.services.plan_rules import PlanSpec, unseen_complaints
 _LATEST = 10
 
 
-class CopyForm(PortalForm):
-    """What a copy is called."""
-
-    name = forms.CharField(label="Name of the copy", max_length=64)
-
-
 @admin.register(RecoveryPlan, site=site)
-class RecoveryPlanAdmin(StartPages):
+class RecoveryPlanAdmin(StartPages, DrilledPages):
     """Which groups come back in which order."""
 
     icon, section, place = "account_tree", "Recovery", 21
@@ -76,9 +77,10 @@ class RecoveryPlanAdmin(StartPages):
         "readiness",
         "conflict",
         "latest",
+        "drilled",
         "updated_at",
     )
-    list_filter = (PlanAccountFilter, TagFilter, ConflictFilter, LatestStateFilter)
+    list_filter = (PlanAccountFilter, TagFilter, ConflictFilter, LatestStateFilter, OverdueFilter)
     search_fields = ("name", "description", "owner")
     ordering = ("name", "id")
 
@@ -86,7 +88,7 @@ class RecoveryPlanAdmin(StartPages):
         return plans_for(user)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        plans_seen = with_latest(self.visible_to(request.user))
+        plans_seen = with_drills(with_latest(self.visible_to(request.user)))
         counted: QuerySet[Any] = plans_seen.annotate(wave_total=Count("waves"))
         return counted
 

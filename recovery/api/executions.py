@@ -14,6 +14,7 @@ from drportal.api.pagination import LatestFirst
 from drportal.api.schema import refusal
 from drportal.errors import NotFound
 from recovery.api import approvals, launch_settings, steering, wave_preflights
+from recovery.api.comparisons import ComparisonActions
 from recovery.api.examples import DRILL, RECOVERY
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
 from recovery.api.filters import ExecutionFilters
@@ -31,6 +32,7 @@ class ExecutionViewSet(
     wave_preflights.WavePreflightActions,
     launch_settings.LaunchSettingsActions,
     ReportActions,
+    ComparisonActions,
 ):
     """Executions. They are seen and steered through their plan's permissions."""
 
@@ -41,12 +43,14 @@ class ExecutionViewSet(
         "retrieve": Needs.to_see(ExecutionPermission.VIEW),
         "events": Needs.to_see(ExecutionPermission.VIEW),
         "report": Needs.to_see(ExecutionPermission.VIEW),
+        "compare": Needs.to_see(ExecutionPermission.VIEW),
         **steering.NEEDS,
         **approvals.NEEDS,
         **wave_preflights.NEEDS,
         **launch_settings.NEEDS,
     }
     lists = frozenset({"list", "events"})
+    parameters = {"report": frozenset({"format"}), "compare": frozenset({"with"})}
     serializer_class = ExecutionOut
     filterset_class = ExecutionFilters
 

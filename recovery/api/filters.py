@@ -3,7 +3,8 @@
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from drportal.errors import InvalidInput
 from recovery.selectors import holds_by_plan, in_account
@@ -11,7 +12,7 @@ from recovery.states import EXECUTION, ExecutionState, Kind
 
 
 class PlanFilters(django_filters.FilterSet):  # type: ignore[misc]  # no annotations there
-    """Filters of plans, of rows of `with_latest`. camelCase is how the reference spells them."""
+    """Filters of plans, of rows of `with_latest` and `with_drills`. camelCase: the reference."""
 
     account_id = django_filters.CharFilter(
         method="in_account", help_text="12 digits: plans with a group of this account."
@@ -42,6 +43,15 @@ class PlanFilters(django_filters.FilterSet):  # type: ignore[misc]  # no annotat
         choices=ExecutionState.choices,
         help_text="How the latest execution stands.",
     )
+
+    drillOverdue = django_filters.BooleanFilter(  # noqa: N815  # beside its neighbours
+        method="by_overdue", help_text="Whether a drill should have completed by now."
+    )
+
+    def by_overdue(self, plans: QuerySet[Any], _: str, wanted: object) -> QuerySet[Any]:
+        """Plans whose drill is overdue, or the others; of rows of `with_drills`."""
+        overdue = Q(drill_due_at__lt=timezone.now())
+        return plans.filter(overdue) if wanted else plans.exclude(overdue)
 
     def in_account(self, plans: QuerySet[Any], _: str, account_id: str) -> QuerySet[Any]:
         """Plans that launch servers of an account."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -87,6 +88,13 @@ class PlanRow(PlanOut):
     lastEndTime = serializers.DateTimeField(  # noqa: N815  # as above
         source="latest_finished_at", allow_null=True, read_only=True
     )
+    last_drill_at = serializers.DateTimeField(
+        allow_null=True, read_only=True, help_text="When the last drill that COMPLETED ended."
+    )
+    drill_due_at = serializers.DateTimeField(
+        allow_null=True, read_only=True, help_text="Null if the plan has no drill interval."
+    )
+    drill_overdue = serializers.SerializerMethodField()
 
     class Meta(PlanOut.Meta):
         fields = (
@@ -98,8 +106,14 @@ class PlanRow(PlanOut):
             "lastExecutionStatus",
             "lastStartTime",
             "lastEndTime",
+            "last_drill_at",
+            "drill_due_at",
+            "drill_overdue",
         )
         read_only_fields = fields
+
+    def get_drill_overdue(self, plan: Any) -> bool:
+        return plan.drill_due_at is not None and plan.drill_due_at < timezone.now()
 
     def get_waveCount(self, plan: RecoveryPlan) -> int:  # noqa: N802  # DRF's name for it
         return len(plan.waves.all())

@@ -10,7 +10,12 @@ from drportal.api.serializers import Flag, Id, Seconds, StrictSerializer, Tags, 
 from recovery.api.checks import CheckIn, CheckOut
 from recovery.api.gate_serializers import GateRuleIn, GateRuleOut, rule_of
 from recovery.models import PlanVersion, PlanWave, RecoveryPlan
-from recovery.services.plan_rules import LONGEST_OBJECTIVE, LONGEST_WAIT, MOST_ADDRESSES
+from recovery.services.plan_rules import (
+    LONGEST_OBJECTIVE,
+    LONGEST_WAIT,
+    MOST_ADDRESSES,
+    MOST_DRILL_DAYS,
+)
 from recovery.services.plans import (
     DEFAULT_LIMIT,
     LONGEST_LIMIT,
@@ -127,6 +132,13 @@ class PlanIn(StrictSerializer):
         help_text="What is done about launch settings that DRS does not hold when a wave could "
         "launch. Left out: BLOCK.",
     )
+    drill_every_days = Whole(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MOST_DRILL_DAYS,
+        help_text="A drill of it is to complete at least this often; then it is overdue.",
+    )
     notification_addresses = serializers.ListField(
         child=Text(),
         required=False,
@@ -207,6 +219,7 @@ def kept(spec: PlanSpec) -> dict[str, Any]:
         "rpo": spec.rpo,
         "preflight_before_waves": spec.preflight_before_waves,
         "launch_settings_policy": spec.launch_settings_policy,
+        "drill_every_days": spec.drill_every_days,
         "notification_addresses": spec.notification_addresses,
         "tags": spec.tags,
         "approval_needed": spec.approval_needed,
@@ -307,6 +320,7 @@ class PlanOut(serializers.ModelSerializer[RecoveryPlan]):
             "rpo_seconds",
             "preflight_before_waves",
             "launch_settings_policy",
+            "drill_every_days",
             "notification_addresses",
             "tags",
             "approval_needed",

@@ -36,7 +36,14 @@ from recovery.api.starting import shown, start
 from recovery.errors import invalid_plan
 from recovery.models import RecoveryPlan
 from recovery.permissions import PlanPermission
-from recovery.selectors import existing_instances, plans_for, unseen_groups, with_latest, with_waves
+from recovery.selectors import (
+    existing_instances,
+    plans_for,
+    unseen_groups,
+    with_drills,
+    with_latest,
+    with_waves,
+)
 from recovery.services import plan_checks, plans
 from recovery.services.plan_differences import differences
 from recovery.services.plan_documents import document, spec_in, spec_of
@@ -81,7 +88,7 @@ class PlanViewSet(RecordedViewSet):
         of other plans hold its servers, and which of its groups other plans have too. Pages go on
         by cursor, and a wave may have several groups, of any accounts and Regions.
         """
-        rows = self.paginate_queryset(self.filter_queryset(with_latest(self.seen())))
+        rows = self.paginate_queryset(self.filter_queryset(with_drills(with_latest(self.seen()))))
         around = surroundings(rows or [], self.request.user)
         return self.get_paginated_response(
             PlanRow(rows, many=True, context={"around": around}).data

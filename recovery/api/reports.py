@@ -143,8 +143,6 @@ class PdfRenderer(BaseRenderer):
 class ReportActions(RecordedViewSet):
     """The report of an execution."""
 
-    parameters = {"report": frozenset({"format"})}
-
     @extend_schema(
         parameters=[
             OpenApiParameter(

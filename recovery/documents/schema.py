@@ -134,6 +134,7 @@ _PLAN = _object(
         "enum": ["BLOCK", "APPLY", "LAUNCH_ANYWAY"],
         "default": "BLOCK",
     },
+    drill_every_days={"type": ["integer", "null"], "minimum": 1, "maximum": 3660, "default": None},
     notification_addresses={**_TEXTS, "default": []},
     tags={**_TAGS, "default": {}},
     approval_needed={"type": "boolean", "default": True},

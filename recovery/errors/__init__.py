@@ -27,6 +27,7 @@ from recovery.errors.drills import (
     CleanUpNotPlanned,
     DrillsOnly,
     NothingScheduled,
+    NotOfOnePlan,
     OccurrenceOver,
     OccurrenceUnderWay,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "NotAnApprover",
     "NotAwaitingApproval",
     "NotInTheWave",
+    "NotOfOnePlan",
     "NotPaused",
     "NotRetriable",
     "NothingLeft",

@@ -69,3 +69,15 @@ class CleanUpHasBegun(DomainError):
             f"The clean-up by itself of the {execution} is over: what is left is terminated by "
             "hand."
         )
+
+
+class NotOfOnePlan(DomainError):
+    """Only executions of one plan can be compared, and not one with itself."""
+
+    code = "recovery.not_of_one_plan"
+    kind = Kind.CONFLICT
+
+    def __init__(self, one: object, other: object) -> None:
+        super().__init__(
+            f"The {one} and the {other} are not two executions of one plan that is still there."
+        )

@@ -34,6 +34,7 @@ class RecoveryPlan(models.Model):
         default=LaunchSettingsPolicy.BLOCK,
         blank=True,
     )
+    drill_every_days = models.PositiveSmallIntegerField("drilled at least every (days)", null=True)
     notification_addresses = ArrayField(models.EmailField(), default=list, blank=True)
     tags = models.JSONField(default=dict, blank=True)
     approval_needed = models.BooleanField("recoveries need approval", default=True)
@@ -60,6 +61,10 @@ class RecoveryPlan(models.Model):
             models.UniqueConstraint(Lower("name"), name="recovery_plan_name_is_unique"),
             models.CheckConstraint(
                 condition=Q(name__regex=r"^\S(.*\S)?$"), name="recovery_plan_name_is_trimmed"
+            ),
+            models.CheckConstraint(
+                condition=Q(drill_every_days=None) | Q(drill_every_days__gte=1),
+                name="recovery_plan_drill_interval_is_a_day_or_more",
             ),
         )
 

@@ -17,6 +17,7 @@ _HEAD: Mapping[str, Any] = {
     "rpo_seconds": None,
     "preflight_before_waves": True,
     "launch_settings_policy": "BLOCK",
+    "drill_every_days": None,
     "notification_addresses": [],
     "tags": {},
     "approval_needed": True,

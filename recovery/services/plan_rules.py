@@ -26,6 +26,7 @@ LONGEST_WAIT = timedelta(hours=24)
 LONGEST_OBJECTIVE = timedelta(days=30)
 MOST_WAVES = 50
 MOST_ADDRESSES = 50
+MOST_DRILL_DAYS = 3660
 _NAMED = 20  # servers in a sentence; more are counted
 
 Complaint = dict[str, str]
@@ -80,6 +81,7 @@ class PlanSpec:
     rpo: timedelta | None = None
     preflight_before_waves: bool = True
     launch_settings_policy: LaunchSettingsPolicy = LaunchSettingsPolicy.BLOCK
+    drill_every_days: int | None = None
     notification_addresses: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     approval_needed: bool = True
@@ -127,6 +129,10 @@ def _head_complaints(said: PlanSpec) -> Iterable[Complaint]:
         if objective is not None and not timedelta(0) < objective <= LONGEST_OBJECTIVE:
             message = f"The {name.upper()} is more than nothing and at most 30 days."
             yield _complaint(f"{name}_minutes", "invalid", message)
+    days = said.drill_every_days
+    if days is not None and not 1 <= days <= MOST_DRILL_DAYS:
+        message = f"1 to {MOST_DRILL_DAYS} days, or none."
+        yield _complaint("drill_every_days", "invalid", message)
     yield from _address_complaints(said.notification_addresses)
     try:
         selection.checked(said.tags)

@@ -63,6 +63,7 @@ def create(
     rpo: timedelta | None = None,
     preflight_before_waves: bool = True,
     launch_settings_policy: LaunchSettingsPolicy = LaunchSettingsPolicy.BLOCK,
+    drill_every_days: int | None = None,
     notification_addresses: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     approval_needed: bool = True,
@@ -80,6 +81,7 @@ def create(
         rpo=rpo,
         preflight_before_waves=preflight_before_waves,
         launch_settings_policy=launch_settings_policy,
+        drill_every_days=drill_every_days,
         notification_addresses=tuple(notification_addresses),
         tags=dict(tags or {}),
         approval_needed=approval_needed,
@@ -98,6 +100,7 @@ def edit(
     rpo: timedelta | None = None,
     preflight_before_waves: bool = True,
     launch_settings_policy: LaunchSettingsPolicy = LaunchSettingsPolicy.BLOCK,
+    drill_every_days: int | None = None,
     notification_addresses: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     approval_needed: bool = True,
@@ -119,6 +122,7 @@ def edit(
         rpo=rpo,
         preflight_before_waves=preflight_before_waves,
         launch_settings_policy=launch_settings_policy,
+        drill_every_days=drill_every_days,
         notification_addresses=tuple(notification_addresses),
         tags=dict(tags or {}),
         approval_needed=approval_needed,
@@ -222,6 +226,7 @@ def _set(plan: RecoveryPlan, said: PlanSpec) -> None:
     plan.rto, plan.rpo = said.rto, said.rpo
     plan.preflight_before_waves = said.preflight_before_waves
     plan.launch_settings_policy = said.launch_settings_policy
+    plan.drill_every_days = said.drill_every_days
     plan.notification_addresses = list(said.notification_addresses)
     plan.tags = dict(said.tags)
     plan.approval_needed = said.approval_needed

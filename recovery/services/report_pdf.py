@@ -125,8 +125,8 @@ def _story(report: Report) -> Iterable[Any]:
     yield _table(named, _waves(report), (34, 14, 18, 17, 17))
     yield from (Paragraph(_safe(line), _SMALL) for line in _gates(report))
     yield from _part("Servers")
-    named = ("Server", "Wave", "State", "Instance", "Recovery point", "Ended (UTC)", "Message")
-    yield _table(named, _servers(report), (24, 11, 9, 13, 13, 11, 19))
+    columns = ("Server", "Wave", "State", "Instance", "Recovery point", "Ended (UTC)", "Message")
+    yield _table(columns, _servers(report), (24, 11, 9, 13, 13, 11, 19))
     yield from _part(f"Since the last {kind.label.lower()}")
     yield from (Paragraph(_safe(line), _TEXT) for line in _since(report.since))
     yield from _part("Timeline (UTC)")
@@ -323,7 +323,8 @@ def _lasting(length: timedelta | None) -> str:
     """A duration in its two largest units, or that it is not known."""
     if length is None:
         return _UNKNOWN
-    left, told = max(0, int(length.total_seconds())), []
+    left = max(0, int(length.total_seconds()))
+    told: list[str] = []
     for name, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count and len(told) < 2:  # noqa: PLR2004  # its two largest

@@ -65,6 +65,7 @@ def everything(group, servers):
         "description": "All of it",
         "owner": "Shop team",
         "rto": timedelta(hours=4),
+        "drill_every_days": 90,
         "rpo": timedelta(minutes=15),
         "notification_addresses": ("a@example.com", "b@example.com"),
         "tags": {"dr:priority": "high"},

@@ -40,6 +40,7 @@ def _said(part: Part) -> dict[str, Any]:
         "rpo": _span(entry["rpo_seconds"]),
         "preflight_before_waves": entry["preflight_before_waves"],
         "launch_settings_policy": LaunchSettingsPolicy(entry["launch_settings_policy"]),
+        "drill_every_days": entry["drill_every_days"],
         "notification_addresses": entry["notification_addresses"],
         "tags": entry["tags"],
         "approval_needed": entry["approval_needed"],

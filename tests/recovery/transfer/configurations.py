@@ -131,6 +131,7 @@ def _plan(draw: Any, number: int, groups: list[dict[str, Any]]) -> dict[str, Any
         "owner": draw(_SENTENCES),
         "rto_seconds": draw(span),
         "rpo_seconds": draw(span),
+        "drill_every_days": draw(st.none() | st.integers(1, 3660)),
         "notification_addresses": draw(
             st.lists(st.sampled_from(["a@example.com", "b@example.org"]), unique=True)
         ),
