@@ -33,4 +33,11 @@ SCHEDULES = (
         queue="engine",
         expires=1800,
     ),
+    Schedule(
+        "Old executions",
+        task="recovery.forget_executions",
+        every=3600,
+        queue="sync",
+        expires=1800,
+    ),
 )

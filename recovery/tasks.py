@@ -16,6 +16,7 @@ from recovery.services import (
     overdue_drills,
     preflights,
     reminders,
+    retention,
 )
 from recovery.services import termination_runs as cleaning
 from recovery.services import watch as watching
@@ -127,3 +128,9 @@ def clean_up_drill(*, clean_up_id: str, **_: object) -> None:
 def tell_of_overdue_drills(**_: object) -> None:
     """Tell of plans that were not drilled for longer than they say."""
     overdue_drills.tell()
+
+
+@shared_task(base=Job, name="recovery.forget_executions")
+def forget_executions(**_: object) -> None:
+    """Let go of some executions that are older than they are kept."""
+    retention.forget_old()

@@ -243,6 +243,8 @@ PREFLIGHTS_KEPT_DAYS = env.whole("PREFLIGHTS_KEPT_DAYS", 14, low=1, high=3650)
 # and how long after it what keeps it from starting is looked at again.
 DRILL_ANNOUNCED_HOURS = env.whole("DRILL_ANNOUNCED_HOURS", 24, low=1, high=720)
 DRILL_START_WINDOW_MINUTES = env.whole("DRILL_START_WINDOW_MINUTES", 60, low=5, high=1440)
+# How long executions are kept that have ended and of which nothing runs; 0: for ever.
+EXECUTIONS_KEPT_DAYS = env.whole("EXECUTIONS_KEPT_DAYS", 0, low=0, high=36_500)
 # How often is told again of a plan whose drill is overdue.
 DRILL_OVERDUE_REMINDER_DAYS = env.whole("DRILL_OVERDUE_REMINDER_DAYS", 7, low=1, high=365)
 # How long before a drill is cleaned up by itself people are told, so that they can veto it.

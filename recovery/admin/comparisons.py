@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 
@@ -29,27 +30,31 @@ class ComparisonPages(RecordedAdmin):
     """Comparing an execution with another of its plan."""
 
     def comparison_urls(self) -> list[URLPattern]:
-        return [
-            self.url("<str:object_id>/compare/", self.compare_with_view, "compare_with"),
-            self.url("<str:object_id>/compare/<uuid:other>/", self.compare_view, "compare"),
-        ]
+        return [self.url("<str:object_id>/compare/", self.compare_view, "compare")]
 
-    def compare_with_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What the execution may be compared with."""
+    def compare_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What the execution may be compared with; with one of them named, the two."""
         one = self.found(request, object_id)
-        seen = set(self.visible_to(request.user).values_list("pk", flat=True))
+        seen = self.visible_to(request.user)
+        named = request.GET.get("with", "")
+        if named:
+            return self._comparison(request, one, seen, named)
+        visible = set(seen.filter(plan=one.plan_id).values_list("pk", flat=True))
         return self.render(
             request,
             "recovery/compare_with.html",
             obj=one,
             title=f"Compare the {one}",
-            lines=[_choice(one, other) for other in others(one) if other.pk in seen],
+            lines=[_choice(other) for other in others(one) if other.pk in visible],
         )
 
-    def compare_view(self, request: HttpRequest, object_id: str, other: UUID) -> HttpResponse:
-        """The two beside each other."""
-        one = self.found(request, object_id)
-        found = self.visible_to(request.user).filter(pk=other).first()
+    def _comparison(
+        self, request: HttpRequest, one: Execution, seen: QuerySet[Any], named: str
+    ) -> HttpResponse:
+        try:
+            found = seen.filter(pk=UUID(named)).first()
+        except ValueError:
+            found = None
         if found is None or found.plan_id is None or found.plan_id != one.plan_id or found == one:
             raise Http404("There is no such execution of this plan to compare with.")
         return self.render(
@@ -61,12 +66,12 @@ class ComparisonPages(RecordedAdmin):
         )
 
 
-def _choice(one: Execution, other: Execution) -> dict[str, Any]:
+def _choice(other: Execution) -> dict[str, Any]:
     return {
         "execution": other,
         "kind": tones.kind_badge(other.kind),
         "badge": tones.execution_badge(other.state),
-        "link": reverse("admin:recovery_execution_compare", args=[one.pk, other.pk]),
+        "link": f"?with={other.pk}",
     }
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from drportal.state import move_all
 from recovery.engine.occurrences import next_after
 from recovery.models import CleanUp, DrillOccurrence, DrillSchedule
 from recovery.models.clean_ups import CleanUpState
@@ -32,7 +33,15 @@ def settle_what_was_due(*, now: datetime) -> list[UUID]:
     """Settle as missed what was due and had not ended, as far as is known. Returns which."""
     open_ = DrillOccurrence.objects.filter(state__in=sorted(OCCURRENCE.active), due_at__lte=now)
     found = list(open_.values_list("pk", flat=True))
-    open_.update(state=OccurrenceState.MISSED, message=_LOST, finished_at=now)
+    for state in sorted(OCCURRENCE.active):
+        move_all(
+            open_,
+            OccurrenceState.MISSED,
+            lifecycle=OCCURRENCE,
+            source=state,
+            message=_LOST,
+            finished_at=now,
+        )
     return found
 
 

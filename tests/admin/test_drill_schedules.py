@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from recovery.models import CleanUp, DrillSchedule
 from recovery.models.drill_schedules import OccurrenceState
@@ -117,7 +118,13 @@ def test_who_is_named_approves(browser, person, plan):
     assert (row.state, row.approved_by) == ("SCHEDULED", person.username)
     schedule.approvers = ["somebody else"]
     schedule.save()
-    assert browser.post(f"{page}/decline/", {"reason": "x"}).status_code == 403
+    row = DrillOccurrenceFactory.create(schedule=schedule, state=state, due_at=timezone.now())
+    page = f"{PAGES}{schedule.pk}/occurrences/{row.pk}"
+    for name in ("approve", "decline"):
+        told = browser.post(f"{page}/{name}/", {"reason": "x"}).content.decode()
+        assert "is not among those who may approve" in told
+    row.refresh_from_db()
+    assert row.state == state
 
 
 def test_a_list_costs_the_same_for_one_and_for_many(root):

@@ -116,9 +116,10 @@ def test_it_has_a_page_for_print(two):
     browser = Client()
     browser.force_login(SuperuserFactory.create())
     page = f"/admin/recovery/execution/{after.pk}/compare/"
-    assert f"{page}{before.pk}/" in browser.get(page).content.decode()
-    told = browser.get(f"{page}{before.pk}/").content.decode()
+    assert f"?with={before.pk}" in browser.get(page).content.decode()
+    told = browser.get(page, {"with": str(before.pk)}).content.decode()
     assert "10 min faster" in told
     assert "Added" in told
     assert "not in it" in told
-    assert browser.get(f"{page}{ExecutionFactory.create().pk}/").status_code == 404
+    for other in (str(ExecutionFactory.create().pk), str(after.pk), "nonsense"):
+        assert browser.get(page, {"with": other}).status_code == 404

@@ -92,6 +92,8 @@ def address(short: str, full: str, obj) -> str:
         more[short] = [obj.staging_accounts.get().account_id]
     if short == "preflight_shown":
         more[short] = [str(obj.preflights.get().pk)]
+    if short in {"approve", "decline"}:
+        more[short] = [str(obj.occurrences.get().pk)]
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 
@@ -181,6 +183,7 @@ def test_only_what_the_portal_registers_has_pages():
         "protection.tagsyncsettings",
         "protection.targetaccount",
         "recovery.delivery",
+        "recovery.drillschedule",
         "recovery.execution",
         "recovery.importrun",
         "recovery.noticechannel",

@@ -34,6 +34,7 @@ from recovery.states import (
     ServerState,
     WaveState,
 )
+from tests.factories.drills import DrillOccurrenceFactory
 from tests.factories.protection import (
     AccountRegionFactory,
     ProtectionGroupFactory,
@@ -111,6 +112,7 @@ def estate() -> Estate:
             mode="ADD_ONLY", dry_run=True, succeeded=True, document_digest="0" * 64
         ),
         *notices_of(plan, execution),
+        DrillOccurrenceFactory.create(schedule__plan=plan).schedule,
         UserFactory.create(),
         Group.objects.create(name=f"role of {account.account_id}"),
         schedule_of("protection.sync_inventory", name=f"sync {account.account_id}"),
