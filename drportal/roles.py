@@ -38,7 +38,7 @@ _STEER = frozenset(
     }
 )
 # What people work with after a disaster: to destroy it is more than to steer.
-_DESTROY = frozenset({"recovery.terminate_recovery_recoveryplan"})
+_DESTROY = frozenset({"recovery.terminate_recovery_recoveryplan", "recovery.failback_recoveryplan"})
 # To start although a check failed or could not be made: by those who answer for a recovery.
 _OVERRIDE = frozenset({"recovery.override_preflight_recoveryplan"})
 # The second person: those who answer for a recovery, not everybody who may start one.

@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from drportal.aws.dynamodb import Index, Item
 from drportal.mirror.attributes import epoch, moment, seconds
 from drportal.mirror.projections import Projection, Style
-from recovery import mirror_checks, mirror_drills, mirror_restore
+from recovery import mirror_checks, mirror_drills, mirror_failbacks, mirror_restore
 from recovery.models import (
     Execution,
     GateDecision,
@@ -433,4 +433,5 @@ PROJECTIONS = (
         indexes=(Index("TerminationIndex", "terminationId"),),
     ),
     *mirror_drills.PROJECTIONS,
+    *mirror_failbacks.PROJECTIONS,
 )

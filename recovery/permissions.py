@@ -16,6 +16,7 @@ class PlanPermission(StrEnum):
     STEER = "recovery.steer_recoveryplan"
     TERMINATE = "recovery.terminate_recoveryplan"
     TERMINATE_RECOVERY = "recovery.terminate_recovery_recoveryplan"
+    FAIL_BACK = "recovery.failback_recoveryplan"
     OVERRIDE_PREFLIGHT = "recovery.override_preflight_recoveryplan"
     APPROVE = "recovery.approve_recoveryplan"
 

@@ -18,6 +18,7 @@ from recovery.services import (
     reminders,
     retention,
 )
+from recovery.services import failback_runs as returning
 from recovery.services import termination_runs as cleaning
 from recovery.services import watch as watching
 
@@ -42,6 +43,8 @@ def tick(**_: object) -> None:
         terminate.apply_async(
             kwargs={"termination_id": str(termination_id)}, expires=_WORTH_SECONDS
         )
+    for failback_id in returning.due(now):
+        fail_back.apply_async(kwargs={"failback_id": str(failback_id)}, expires=_WORTH_SECONDS)
     heartbeats.engine_looked()
 
 
@@ -74,6 +77,12 @@ def run_checks(**_: object) -> None:
 def terminate(*, termination_id: str, **_: object) -> None:
     """Take one clean-up as far as it goes without waiting."""
     cleaning.carry_out(UUID(termination_id))
+
+
+@shared_task(base=Job, name="recovery.fail_back")
+def fail_back(*, failback_id: str, **_: object) -> None:
+    """Take one failback as far as it goes without waiting."""
+    returning.carry_out(UUID(failback_id))
 
 
 @shared_task(base=Job, name="recovery.carry_out_preflight")

@@ -155,7 +155,7 @@ class Drs:
         filters = {"fromDate": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
         found = self._listed("describe_jobs", "DescribeJobs", filters=filters)
         with readable("DescribeJobs", self.scope):
-            return [_job(item) for item in found]
+            return [job_of(item) for item in found]
 
     @reaches_outside
     def job_log(self, job_id: str) -> list[LogItem]:
@@ -259,7 +259,7 @@ class Drs:
                 sourceServers=[_launched(server_id, points or {}) for server_id in server_ids],
             )
         with readable("StartRecovery", self.scope):
-            return _job(answer["job"])
+            return job_of(answer["job"])
 
     @reaches_outside
     def terminate_recovery_instances(
@@ -275,7 +275,7 @@ class Drs:
                 recoveryInstanceIDs=list(instance_ids)
             )
         with readable("TerminateRecoveryInstances", self.scope):
-            return _job(answer["job"])
+            return job_of(answer["job"])
 
     def _listed(self, method: str, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         reader = client("drs", Use.READ, self.scope)
@@ -291,7 +291,8 @@ def _source_server(item: dict[str, Any]) -> SourceServer:
     return SourceServer(item["sourceServerID"], item.get("arn", ""), raw=item)
 
 
-def _job(item: dict[str, Any]) -> Job:
+def job_of(item: dict[str, Any]) -> Job:
+    """A job as DRS tells it."""
     return Job(
         job_id=item["jobID"],
         kind=item.get("type", ""),

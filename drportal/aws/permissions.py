@@ -246,6 +246,16 @@ _DRS: Mapping[str, tuple[Permission, ...]] = {
         Permission("drs:TerminateRecoveryInstances", _INSTANCE),
         *_TERMINATION,
     ),
+    # The way back, after a recovery.
+    "ReverseReplication": (
+        Permission("drs:ReverseReplication", _INSTANCE),
+        *_reads("drs", "DescribeReplicationConfigurationTemplates", "DescribeSourceServers"),
+        *_reads("ec2", "DescribeInstances"),
+    ),
+    **{
+        name: (Permission(f"drs:{name}", _INSTANCE),)
+        for name in ("DisconnectRecoveryInstance", "StartFailbackLaunch", "StopFailback")
+    },
 }
 _EC2: Mapping[str, tuple[Permission, ...]] = {
     **{

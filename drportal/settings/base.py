@@ -156,6 +156,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "NoticeMedium": "recovery.models.notices.Medium",
         "TerminationState": "recovery.states.TerminationState",
         "InstanceOutcome": "recovery.states.InstanceOutcome",
+        "FailbackState": "recovery.failback_states.FailbackState",
+        "FailbackGate": "recovery.failback_states.Gate",
+        "FailbackOrigin": "recovery.failback_states.Origin",
+        "ReturnState": "recovery.failback_states.ReturnState",
         "PreflightState": "recovery.states.PreflightState",
         "CheckOutcome": "recovery.states.CheckOutcome",
         "ServerCheckKind": "recovery.states.ServerCheckKind",
@@ -227,6 +231,9 @@ LAUNCH_SETTLE_SECONDS = env.number("LAUNCH_SETTLE_SECONDS", 8, low=1, high=600)
 # A little less than beat's tick, so that no tick comes just too early.
 POLL_FASTEST_SECONDS = env.number("POLL_FASTEST_SECONDS", 0.8, low=0.1, high=60)
 POLL_SLOWEST_SECONDS = env.number("POLL_SLOWEST_SECONDS", 15, low=1, high=300)
+
+# Failback. What lags further behind than this is not ready to be launched back.
+FAILBACK_MOST_LAG_SECONDS = env.whole("FAILBACK_MOST_LAG_SECONDS", 60, low=1, high=86_400)
 
 # Preflights. A start needs one that is no older than it is worth.
 PREFLIGHT_EVERY_MINUTES = env.whole("PREFLIGHT_EVERY_MINUTES", 30, low=5, high=1440)

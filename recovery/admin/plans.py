@@ -63,6 +63,7 @@ class RecoveryPlanAdmin(StartPages, DrilledPages):
         ("steer_recoveryplan", "Steer what runs"),
         ("terminate_recoveryplan", "Clean up after drills"),
         ("terminate_recovery_recoveryplan", "Clean up after recoveries"),
+        ("failback_recoveryplan", "Fail back after a recovery"),
         ("override_preflight_recoveryplan", "Start despite a preflight"),
         ("approve_recoveryplan", "Approve what others start"),
         ("change_recoveryplan", "Edit"),

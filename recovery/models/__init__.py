@@ -6,6 +6,7 @@ from recovery.models.claims import AccountClaim, JobWatch, LaunchJob, ServerClai
 from recovery.models.clean_ups import CleanUp
 from recovery.models.drill_schedules import DrillOccurrence, DrillSchedule
 from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
+from recovery.models.failbacks import Failback, FailbackInstance, FailbackJob
 from recovery.models.gates import ApprovalLink, GateDecision
 from recovery.models.notices import Delivery, Notice, NoticeChannel, NoticePreference
 from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
@@ -23,6 +24,9 @@ __all__ = [
     "DrillSchedule",
     "Execution",
     "ExecutionEvent",
+    "Failback",
+    "FailbackInstance",
+    "FailbackJob",
     "GateDecision",
     "ImportRun",
     "JobWatch",

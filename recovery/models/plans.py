@@ -54,6 +54,7 @@ class RecoveryPlan(models.Model):
                 "terminate_recovery_recoveryplan",
                 "Can terminate what recoveries of recovery plan launched",
             ),
+            ("failback_recoveryplan", "Can fail back what recovery plan launched"),
             ("override_preflight_recoveryplan", "Can start recovery plan despite its preflight"),
             ("approve_recoveryplan", "Can approve what others start of recovery plan"),
         )

@@ -160,6 +160,24 @@ KINDS: Final[Mapping[str, Sort]] = {
         "clean-up ended",
         ("termination.ended",),
     ),
+    "FAILBACK": Sort(
+        "A failback was asked for, went on, was cancelled or ended",
+        "failback",
+        (
+            "failback.requested",
+            "failback.gate_opened",
+            "failback.cancel_requested",
+            "failback.ended",
+        ),
+    ),
+    "FAILBACK_WAITING": Sort(
+        "A failback waits for a person",
+        "failback waits for a person",
+        ("failback.waiting",),
+        urgency=Urgency.WARNING,
+        asks="It goes on once somebody who may fail back this plan opens the gate on the page of "
+        "the execution. Whoever may do that may also cancel the failback.",
+    ),
     REFUSED: Sort(
         "A start was refused",
         "start refused",

@@ -23,6 +23,7 @@ from recovery.engine.again import unblocked
 from recovery.errors import (
     BeingCancelled,
     ExecutionEnded,
+    FailbackUnderWay,
     InstanceRuns,
     LaunchedSince,
     LaunchNotSettled,
@@ -34,6 +35,7 @@ from recovery.errors import (
     WaveNotEnded,
     WaveNotFound,
 )
+from recovery.failback_states import FAILBACK
 from recovery.models import Execution, LaunchJob, ServerCheck, Wave, WaveServer
 from recovery.services import executions, waves
 from recovery.services.events import note
@@ -91,8 +93,8 @@ def retry(
     The wave launches again, with its whole time limit; waves that only it blocked wait for it
     again; an execution that had ended goes on, and holds those servers anew. Waves that a pause
     holds stay held. Raises WaveNotFound, WaveNotEnded, NothingToRetry, NotRetriable,
-    TerminationUnderWay, OutcomeUnknown, LaunchNotSettled, LaunchedSince, ServersHeld,
-    PlanAlreadyRunning, BeingCancelled and ExecutionEnded; then nothing is written.
+    TerminationUnderWay, FailbackUnderWay, OutcomeUnknown, LaunchNotSettled, LaunchedSince,
+    ServersHeld, PlanAlreadyRunning, BeingCancelled and ExecutionEnded; then nothing is written.
     """
     with transaction.atomic():
         execution = that_may_go_on(execution)
@@ -153,6 +155,9 @@ def that_may_go_on(execution: Execution) -> Execution:
     live = execution.terminations.filter(state__in=sorted(TERMINATION.active)).first()
     if live is not None:
         raise TerminationUnderWay(live, termination_id=live.pk)
+    returning = execution.failbacks.filter(state__in=sorted(FAILBACK.active)).first()
+    if returning is not None:
+        raise FailbackUnderWay(returning, failback_id=returning.pk)
     return execution
 
 

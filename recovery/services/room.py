@@ -1,4 +1,5 @@
-"""Whether DRS has room for one more job in an account and Region, be it a launch or a clean-up.
+"""Whether DRS has room for one more job in an account and Region: a launch, a clean-up, or a
+launch back.
 
 Whoever asks holds the row lock of the place's watch, so that no two take the last place.
 """
@@ -7,13 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 from drportal.aws.drs import Job
 from recovery.engine import quota
-from recovery.models import LaunchJob, TerminationJob
+from recovery.models import FailbackJob, LaunchJob, TerminationJob
 from recovery.states import JobState
 
+AnyJob = LaunchJob | TerminationJob | FailbackJob
 
-def why_wait(
-    job: LaunchJob | TerminationJob, server_ids: Collection[str], listed: Sequence[Job]
-) -> str:
+
+def why_wait(job: AnyJob, server_ids: Collection[str], listed: Sequence[Job]) -> str:
     """Why a job of these servers has to wait, by what DRS lists and what it was asked for and
     does not list yet; empty if it fits.
     """
@@ -30,9 +31,9 @@ def why_wait(
     return quota.why_wait(len(server_ids), load)
 
 
-def _unlisted(job: LaunchJob | TerminationJob, listed: Collection[str]) -> Iterator[int]:
+def _unlisted(job: AnyJob, listed: Collection[str]) -> Iterator[int]:
     """The sizes of the other jobs there that DRS may run and does not list yet."""
-    for model in (LaunchJob, TerminationJob):
+    for model in (LaunchJob, TerminationJob, FailbackJob):
         ours = model._default_manager.filter(account=job.account, region=job.region)
         others = ours.exclude(pk=job.pk)
         newer = others.filter(state=JobState.STARTED).exclude(drs_job_id__in=listed)

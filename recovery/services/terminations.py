@@ -20,12 +20,14 @@ from protection.models import TargetAccount
 from recovery.engine import quota
 from recovery.errors import (
     ExecutionNotEnded,
+    FailbackUnderWay,
     LaunchesStillRun,
     NothingToTerminate,
     ServersHeld,
     TerminationNotConfirmed,
     TerminationUnderWay,
 )
+from recovery.failback_states import FAILBACK
 from recovery.models import (
     Execution,
     LaunchJob,
@@ -109,8 +111,8 @@ def request(
     """Ask that what is left of `execution` be terminated.
 
     Raises ExecutionNotEnded, LaunchesStillRun, TerminationUnderWay, NothingToTerminate,
-    ServersHeld if other executions need the servers now and, after a recovery, if `confirmation`
-    is not the plan's name, TerminationNotConfirmed; then nothing is written.
+    FailbackUnderWay, ServersHeld if other executions need the servers now and, after a recovery,
+    if `confirmation` is not the plan's name, TerminationNotConfirmed; then nothing is written.
     """
     if execution.kind == Kind.RECOVERY and confirmation.strip() != execution.plan_name:
         raise TerminationNotConfirmed(execution.plan_name)
@@ -119,32 +121,40 @@ def request(
         found = standing(execution)
         if found.refusal is not None:
             raise found.refusal
-        termination = Termination.objects.create(
-            execution=execution,
-            reason=reason,
-            requested_by_id=actor.user_id,
-            requested_by=actor.name,
-            correlation_id=correlation_id(),
-        )
-        _queue_jobs(termination, found.left)
-        said = f"Termination of {len(found.left)} instances requested by {actor.name}"
-        note(
-            execution,
-            "termination.requested",
-            f"{said}: {reason}" if reason else f"{said}.",
-            actor=actor,
-        )
-        record(
-            "recovery.termination.requested",
-            actor=actor,
-            subject=execution,
-            termination=str(termination.pk),
-            kind=execution.kind,
-            reason=reason,
-            instances=len(found.left),
-        )
-        mark("Terminations", termination.pk)
-        hint("recovery.terminate", termination_id=str(termination.pk))
+        return begin(execution, found.left, reason=reason, actor=actor)
+
+
+@transaction.atomic
+def begin(execution: Execution, left: Sequence[Left], *, reason: str, actor: Actor) -> Termination:
+    """Queue that these instances of `execution` be terminated. Whoever calls it holds the row of
+    the execution, and knows that nothing is in the way.
+    """
+    termination = Termination.objects.create(
+        execution=execution,
+        reason=reason,
+        requested_by_id=actor.user_id,
+        requested_by=actor.name,
+        correlation_id=correlation_id(),
+    )
+    _queue_jobs(termination, left)
+    said = f"Termination of {len(left)} instances requested by {actor.name}"
+    note(
+        execution,
+        "termination.requested",
+        f"{said}: {reason}" if reason else f"{said}.",
+        actor=actor,
+    )
+    record(
+        "recovery.termination.requested",
+        actor=actor,
+        subject=execution,
+        termination=str(termination.pk),
+        kind=execution.kind,
+        reason=reason,
+        instances=len(left),
+    )
+    mark("Terminations", termination.pk)
+    hint("recovery.terminate", termination_id=str(termination.pk))
     return termination
 
 
@@ -188,6 +198,9 @@ def _refusal(execution: Execution, servers: Sequence[WaveServer]) -> DomainError
     live = execution.terminations.filter(state__in=sorted(TERMINATION.active)).first()
     if live is not None:
         return TerminationUnderWay(live, termination_id=live.pk)
+    returning = execution.failbacks.filter(state__in=sorted(FAILBACK.active)).first()
+    if returning is not None:
+        return FailbackUnderWay(returning, failback_id=returning.pk)
     launching = LaunchJob.objects.filter(execution=execution, state__in=sorted(JOB.active))
     jobs = [job.drs_job_id or job.where for job in launching]
     if jobs:
