@@ -32,7 +32,7 @@ FAILBACK = Lifecycle(
         FailbackState.REVERSING: {FailbackState.WATCHING, _CANCEL, FailbackState.FAILED},
         FailbackState.WATCHING: {FailbackState.LAUNCHING, _CANCEL, FailbackState.FAILED},
         FailbackState.LAUNCHING: {FailbackState.CONFIRMING, _CANCEL, FailbackState.FAILED},
-        FailbackState.CONFIRMING: {FailbackState.FINISHING, _CANCEL},
+        FailbackState.CONFIRMING: {FailbackState.FINISHING, _CANCEL, FailbackState.FAILED},
         FailbackState.FINISHING: {*_ENDS, _CANCEL},
         FailbackState.CANCELLING: {FailbackState.CANCELLED},
         FailbackState.COMPLETED: set(),

@@ -70,9 +70,9 @@ def make_due() -> None:
     rows.exclude(due_at=None).update(due_at=now)
     for name in ("reverse_asked_at", "stop_asked_at", "disconnect_asked_at"):
         rows.exclude(**{name: None}).update(**{name: F(name) - minute})
-    for model, lifecycle in ((Failback, FAILBACK), (Termination, TERMINATION)):
-        live = model._default_manager.filter(state__in=sorted(lifecycle.active))
-        live.update(due_at=now, leased_until=None)
+    again: dict[str, Any] = {"due_at": now, "leased_until": None}
+    Failback.objects.filter(state__in=sorted(FAILBACK.active)).update(**again)
+    Termination.objects.filter(state__in=sorted(TERMINATION.active)).update(**again)
 
 
 def run(
@@ -119,7 +119,8 @@ def connect_clients(execution: Execution) -> None:
     """Somebody starts the failback client on every original machine."""
     for row in execution.servers.all():
         backend = drs_backends[row.account_id][row.region]
-        if backend.instances[row.recovery_instance_id].origin is None:
+        instance = backend.instances.get(row.recovery_instance_id)
+        if instance is not None and instance.origin is None:
             simulated.connect_failback_client(backend, row.recovery_instance_id)
 
 

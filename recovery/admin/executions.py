@@ -14,12 +14,13 @@ from drportal.adminkit import confirm
 from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from drportal.adminkit.widgets import Share, Tone, age, lapse, progress
-from recovery.admin import clean_ups, terminations, tones
+from recovery.admin import clean_ups, failbacks, terminations, tones
 from recovery.admin.approvals import ApprovalPages
 from recovery.admin.board import board
 from recovery.admin.checking import CheckPages
 from recovery.admin.clean_ups import CleanUpPages
 from recovery.admin.comparisons import ComparisonPages
+from recovery.admin.failback_pages import FailbackPages
 from recovery.admin.reports import page
 from recovery.admin.steering import (
     can_be_paused,
@@ -41,7 +42,7 @@ _MOST_EVENTS = 200
 
 
 @admin.register(Execution, site=site)
-class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages, ComparisonPages):
+class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages, ComparisonPages, FailbackPages):
     """What runs and what ran."""
 
     icon, section, place = "play_circle", "Recovery", 20
@@ -81,6 +82,7 @@ class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages, ComparisonPages):
             *self.check_urls(),
             *self.clean_up_urls(),
             *self.comparison_urls(),
+            *self.failback_urls(),
         ]
 
     @admin.display(description="Requested", ordering="created_at")
@@ -161,6 +163,7 @@ class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages, ComparisonPages):
             "gates": self.gate_panels(request, execution),
             "termination": terminations.panel(request, execution),
             "clean_up": clean_ups.panel(request, execution),
+            "failback": failbacks.panel(request, execution),
         }
 
     def _plan_link(self, request: HttpRequest, execution: Execution) -> str:

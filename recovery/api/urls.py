@@ -7,6 +7,7 @@ from recovery.api.clean_ups import CleanUpViewSet
 from recovery.api.drill_schedules import DrillOccurrenceViewSet, DrillScheduleViewSet
 from recovery.api.dry_runs import DryRunViewSet
 from recovery.api.executions import ExecutionViewSet
+from recovery.api.failbacks import FailbackViewSet
 from recovery.api.notices import DeliveryViewSet
 from recovery.api.plans import PlanViewSet
 from recovery.api.preflights import PreflightViewSet
@@ -21,6 +22,7 @@ router.register("executions", TerminationViewSet, basename="termination")
 router.register("executions", CleanUpViewSet, basename="clean-up")
 router.register("drill-schedules", DrillScheduleViewSet, basename="drill-schedule")
 router.register("drill-occurrences", DrillOccurrenceViewSet, basename="drill-occurrence")
+router.register("executions", FailbackViewSet, basename="failback")
 router.register("config", ConfigurationViewSet, basename="config")
 router.register("imports", ImportRunViewSet, basename="import")
 

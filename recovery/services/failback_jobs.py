@@ -327,38 +327,43 @@ def _watch(job: FailbackJob, drs: FailbackDrs, listed: Sequence[aws.Job]) -> Non
 
 def _take_end(job: FailbackJob, drs: FailbackDrs, found: aws.Job) -> None:
     rows = rows_of(job)
-    words = {entry.server_id: entry for entry in found.participants}
-    states = _failback_states(job, drs, rows)
+    words = {entry.server_id: entry.launch_status for entry in found.participants}
     log = drs.job_log(found.job_id)
     why = {item.server_id: item.error for item in log if item.server_id and item.error}
+    here, back = _found_there(job, drs, found, rows)
     with transaction.atomic():
         for row in rows:
             server_id = _server_id(job, row)
-            entry = words.get(server_id)
-            _end(row, entry, states.get(row.instance_id, ""), why.get(server_id, ""))
+            status, state = words.get(server_id, ""), here.get(row.instance_id, "")
+            _end(row, status, state, why.get(server_id, ""), back.get(server_id, ""))
         close(job, JobState.ENDED, drs_status=found.status)
         note(job.failback.execution, "failback.job_ended", f"{titled(job)} has ended.")
 
 
-def _failback_states(
-    job: FailbackJob, drs: FailbackDrs, rows: Sequence[FailbackInstance]
-) -> Mapping[str, str]:
-    """DRS's words for how the failbacks stand, where its word decides."""
-    if job.origin != Origin.ON_PREMISES:
-        return {}
-    found = drs.recovery_instances_named([row.instance_id for row in rows])
-    return {each.instance_id: of_failback(each) for each in found}
+def _found_there(
+    job: FailbackJob, drs: FailbackDrs, found: aws.Job, rows: Sequence[FailbackInstance]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What the job left behind: of what came from on premises, DRS's words for the failbacks by
+    instance; of what came from AWS, the instances that it launched by server.
+    """
+    if job.origin == Origin.ON_PREMISES:
+        listed = drs.recovery_instances_named([row.instance_id for row in rows])
+        return {each.instance_id: of_failback(each) for each in listed}, {}
+    listed = drs.recovery_instances(job.server_ids)
+    ours = [each for each in listed if each.job_id == found.job_id]
+    return {}, {each.server_id: each.instance_id for each in ours}
 
 
 def _server_id(job: FailbackJob, row: FailbackInstance) -> str:
     return row.source_server_id if job.origin == Origin.ON_PREMISES else row.reversed_server_id
 
 
-def _end(row: FailbackInstance, entry: aws.Participant | None, state: str, why: str) -> None:
-    status = entry.launch_status if entry else ""
+def _end(row: FailbackInstance, status: str, state: str, why: str, back: str) -> None:
+    """What became of an instance: by DRS's word in the job, its word for the failback, the reason
+    in the job's log, and what was launched.
+    """
     outcome = launched(row.origin, launch_status=status, failback_state=state)
     if outcome == ReturnState.LAUNCHED:
-        back = entry.recovery_instance_id if entry and row.origin == Origin.AWS else ""
         settle(row, outcome, "It runs where it came from.", back_instance_id=back)
         return
     said = f"DRS reports {status or 'nothing'}"

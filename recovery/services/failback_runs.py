@@ -41,7 +41,7 @@ from recovery.services.failback_ends import look_failed
 from recovery.services.failback_finishing import finish, stop
 from recovery.services.failback_jobs import bring_further
 from recovery.services.failback_replication import look
-from recovery.services.failbacks import counts, not_ready, waits_at
+from recovery.services.failbacks import counts, unready, waits_at
 from recovery.services.looks import LOOK_BACK, SKEW
 from recovery.services.pace import retry_after, seconds
 from recovery.services.waves import release_claims
@@ -170,8 +170,8 @@ def _say_ready(failback: Failback) -> None:
     """Say once that everything is ready, and that a person has to open the gate."""
     with transaction.atomic():
         failback = Failback.objects.select_for_update(of=("self",)).get(pk=failback.pk)
-        alive = failback.instances.filter(state__in=sorted(NOT_LAUNCHED)).exists()
-        if failback.ready_at is not None or not alive or not_ready(failback):
+        alive = failback.instances.filter(state__in=sorted(NOT_LAUNCHED)).select_related("server")
+        if failback.ready_at is not None or not alive or unready(alive):
             return
         failback.ready_at = timezone.now()
         failback.save(update_fields=["ready_at"])

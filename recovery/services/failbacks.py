@@ -3,7 +3,7 @@ the way. Workers do the rest (`failback_runs`); see docs/adr/0014.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -127,7 +127,7 @@ def open_gate(execution: Execution, *, gate: Gate, comment: str = "", actor: Act
         if getattr(failback, opened) is not None:
             return failback
         if gate == Gate.LAUNCH:
-            why = not_ready(failback)
+            why = unready(_rows(failback))
             if why:
                 raise FailbackNotReady(why)
         prefix = opened.removesuffix("_opened_at")
@@ -211,10 +211,17 @@ def told(execution: Execution) -> QuerySet[Failback]:
 
 
 def not_ready(failback: Failback) -> list[tuple[str, str]]:
-    """What could not be launched back now, by name, and why. Asks for the instances only."""
+    """What could not be launched back now, by name, and why. Asks for nothing if the instances
+    have been fetched.
+    """
+    return unready(failback.instances.all())
+
+
+def unready(rows: Iterable[FailbackInstance]) -> list[tuple[str, str]]:
+    """Those of these that could not be launched back now, by name, and why."""
     fresh = oldest_look()
     found = []
-    for row in failback.instances.all():
+    for row in rows:
         if row.state not in NOT_LAUNCHED:
             continue
         if row.state != ReturnState.READY:

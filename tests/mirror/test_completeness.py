@@ -27,6 +27,9 @@ from recovery.models import (
     DrillOccurrence,
     DrillSchedule,
     Execution,
+    Failback,
+    FailbackInstance,
+    FailbackJob,
     GateDecision,
     LaunchJob,
     NoticeChannel,
@@ -44,6 +47,7 @@ from recovery.models import (
 )
 from tests.factories.checks import ServerCheckFactory
 from tests.factories.drills import CleanUpFactory, DrillOccurrenceFactory
+from tests.factories.failbacks import FailbackInstanceFactory
 from tests.factories.protection import ProtectionGroupFactory
 from tests.factories.recovery import (
     ExecutionFactory,
@@ -98,6 +102,9 @@ LEFT_OUT = {
     DrillOccurrence: set(),
     CleanUp: set(),
     TerminationInstance: {"termination", "job"},  # the item is the job's
+    Failback: {"message", "failures", "restored_at"},
+    FailbackJob: {"account", "attempts", "refusals", "failures"},
+    FailbackInstance: {"attempts", "refusals"},
 }
 
 
@@ -135,6 +142,7 @@ def read(monkeypatch):
     DrillOccurrenceFactory.create()
     CleanUpFactory.create()
     WavePreflight.objects.create(wave=wave, overridden=["drs"], overridden_at=timezone.now())
+    FailbackInstanceFactory.create()
     for model in LEFT_OUT:
         watch(model)
     for projection in all_projections():

@@ -19,6 +19,7 @@ from protection.choices import Selection
 from recovery.models import Execution, NoticeChannel, Wave
 from recovery.states import ExecutionState
 from tests.factories.drills import CleanUpFactory, DrillOccurrenceFactory
+from tests.factories.failbacks import FailbackInstanceFactory
 from tests.factories.protection import (
     AccountRegionFactory,
     ProtectionGroupFactory,
@@ -46,6 +47,7 @@ OUR_OWN = {
     *("ProtectionGroupVersions", "LaunchConfigurationVersions", "RecoveryPlanVersions"),
     *("TagSyncSettings", "Schedules", "NoticeChannels"),
     *("Terminations", "TerminationJobs", "CleanUps"),
+    *("Failbacks", "FailbackJobs", "FailbackInstances"),
     *("DrillSchedules", "DrillOccurrences"),
 }
 ONE_ROW = {"TagSyncSettings"}
@@ -67,6 +69,7 @@ def make(count):
         TerminationInstanceFactory.create()
         DrillOccurrenceFactory.create()
         CleanUpFactory.create()
+        FailbackInstanceFactory.create()
         with transaction.atomic():
             record("tests.made", actor=PORTAL, number=number)
 
