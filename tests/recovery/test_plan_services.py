@@ -69,6 +69,7 @@ def everything(group, servers):
         "rpo": timedelta(minutes=15),
         "notification_addresses": ("a@example.com", "b@example.com"),
         "tags": {"dr:priority": "high"},
+        "approval_needed": False,
         "waves": (
             spec(
                 group,

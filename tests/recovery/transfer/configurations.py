@@ -136,6 +136,7 @@ def _plan(draw: Any, number: int, groups: list[dict[str, Any]]) -> dict[str, Any
             st.lists(st.sampled_from(["a@example.com", "b@example.org"]), unique=True)
         ),
         "tags": draw(_TAGS),
+        "approval_needed": draw(st.booleans()),
         "waves": [_wave(draw, position, part) for position, part in enumerate(parts, start=1)],
     }
 
@@ -149,6 +150,7 @@ def _wave(draw: Any, position: int, groups: list[dict[str, Any]]) -> dict[str, A
         else [],
         "gate": draw(st.booleans()),
         "gate_instructions": draw(_SENTENCES),
+        "gate_rule": None,  # it names people, who are no part of a configuration
         "wait_seconds": draw(st.sampled_from([0, 60, 3600])),
         "time_limit_seconds": 60 * draw(st.integers(1, 120)),
         "success_threshold": draw(st.integers(1, 100)),
