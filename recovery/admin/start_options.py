@@ -12,7 +12,7 @@ from django import forms
 from django.http import QueryDict
 
 from drportal.adminkit.forms import PortalForm
-from recovery.engine.options import StartOptions
+from recovery.engine.options import POINT_ID, StartOptions
 from recovery.models import RecoveryPlan
 from recovery.selectors import servers_by_group, with_waves
 from recovery.services.starting import Resolved, members_of
@@ -80,7 +80,7 @@ class OptionsForm(PortalForm):
             words = line.split()
             if not words:
                 continue
-            if len(words) != 2 or not words[1].startswith("pit-"):  # noqa: PLR2004  # a pair
+            if len(words) != 2 or not POINT_ID.fullmatch(words[1]):  # noqa: PLR2004  # a pair
                 raise forms.ValidationError(f"This is no server and recovery point: {line[:60]}")
             if words[0] in found:
                 raise forms.ValidationError(f"{words[0]} is named twice.")

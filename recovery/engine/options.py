@@ -1,5 +1,6 @@
 """What part of a plan a start carries out, and from which recovery points. Pure."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,9 @@ class Wish:
 
 
 LATEST = Wish()
+
+# What DRS calls a recovery point (botocore model); it launches from nothing else.
+POINT_ID: Final = re.compile(r"pit-[0-9a-zA-Z]{17}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from audit.services import record_refusal
 from drportal.access import allowed
 from drportal.actor import Actor
 from drportal.errors import DomainError, Forbidden
-from recovery.engine.options import StartOptions
+from recovery.engine.options import POINT_ID, StartOptions
 from recovery.models import Execution, RecoveryPlan
 from recovery.permissions import PlanPermission
 from recovery.selectors import plans_for
@@ -87,7 +87,7 @@ def _start(plan: RecoveryPlan, user: User, options: dict[str, Any], actor: Actor
 
 def _point(text: str) -> tuple[str, str]:
     server, equals, point = text.partition("=")
-    if not (server and equals and point.startswith("pit-")):
+    if not (server and equals and POINT_ID.fullmatch(point)):
         raise ValueError(text)
     return server, point
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from drportal.actor import Actor
 from protection.models import ProtectionGroup, SourceServer
 from protection.selectors import readiness_of, regions_by_key
-from recovery.engine.options import StartOptions, inherited
+from recovery.engine.options import POINT_ID, StartOptions, inherited
 from recovery.engine.preflight import key_of
 from recovery.errors import (
     ChosenServersGone,
@@ -123,6 +123,9 @@ def complaints(
     strangers = sorted(options.server_ids - launched)
     if strangers:
         found.append(("server_ids", f"Not in the waves that are launched: {named(strangers)}."))
+    no_points = sorted(at for at in options.points.values() if not POINT_ID.fullmatch(at))
+    if no_points:
+        found.append(("points", f"These are no recovery points: {named(no_points)}."))
     chosen = launched & options.server_ids if options.server_ids else launched
     pointless = sorted(options.points.keys() - chosen)
     if pointless:

@@ -13,6 +13,7 @@ from drportal.simulator.faults import Fault
 from drportal.simulator.faults import Kind as Trouble
 from drportal.simulator.world import world
 from protection.models import GroupHold, ProtectionGroup
+from recovery.admin.tones import chosen_point
 from recovery.engine.options import StartOptions
 from recovery.errors import PreflightBlocks, PreflightNeeded, RecoveryPointUnknown
 from recovery.models import Execution, LaunchJob, Preflight, ServerClaim, Wave, WaveServer
@@ -166,7 +167,7 @@ def test_of_chosen_servers_only_those_are_launched(plan, driver):
         (StartOptions(waves=frozenset({1, 7})), "waves"),
         (StartOptions(from_wave=2, waves=frozenset({1, 2})), "waves"),
         (StartOptions(server_ids=frozenset({"s-00000000000000000"})), "server_ids"),
-        (StartOptions(points={"s-00000000000000000": "pit-1"}), "points"),
+        (StartOptions(points={"s-00000000000000000": f"pit-{0:017}"}), "points"),
         (StartOptions(not_after=timezone.now() + timedelta(days=9)), "not_after"),
     ],
 )
@@ -176,6 +177,12 @@ def test_what_is_not_in_the_plan_is_refused_and_not_passed_over(plan, options, f
     assert [each["field"] for each in error.errors] == [field]
     with pytest.raises(InvalidInput):
         preflights.ask(plan, options=options, actor=PERSON)
+
+
+def test_what_is_no_recovery_point_is_refused(plan):
+    for wrong in ("snap-00000000000000000", "pit-1", f"pit-{0:018}"):
+        error = refused(plan, StartOptions(points={id_of("db-1"): wrong}))
+        assert error.detail == f"These are no recovery points: {wrong}."
 
 
 def test_a_chosen_server_of_a_wave_that_is_not_launched_is_refused(plan):
@@ -294,3 +301,17 @@ def test_a_lost_answer_changes_no_point_and_launches_nothing_twice(plan, driver,
     assert sum(call.effect for call in launches()) == 1
     job = LaunchJob.objects.get(state=JobState.ENDED)
     assert job.point_ids == {id_of("web-1"): point.snapshot_id}
+    assert not execution.events.filter(kind="server.other_point").exists()
+
+
+def test_where_drs_took_another_point_than_was_chosen_it_is_said(plan, driver):
+    point = points_of("web-1")[3]
+    options = StartOptions(from_wave=3, points={id_of("web-1"): point.snapshot_id})
+    looked_at(plan, options)
+    execution = start(plan, options)
+    execution.servers.update(chosen_point_at=point.at - timedelta(hours=3))
+    driver.run(execution)
+    told = execution.events.get(kind="server.other_point").message
+    assert f"was to be launched from {point.snapshot_id}, and DRS says" in told
+    server = execution.servers.get(name="web-1")
+    assert "DRS SAYS THAT IT TOOK ANOTHER" in chosen_point(server)
