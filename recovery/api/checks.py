@@ -16,7 +16,7 @@ def _number(name: str, help_text: str) -> Any:
     return Whole(required=False, min_value=field.least, max_value=field.most, help_text=help_text)
 
 
-class CheckIn(StrictSerializer):
+class PlanCheckIn(StrictSerializer):
     """A check after launch. What is left out is at its default."""
 
     name = Text(max_length=LONGEST_NAME, help_text="Unique in the wave.")
@@ -62,7 +62,7 @@ class CheckIn(StrictSerializer):
     )
 
 
-class CheckOut(serializers.Serializer[Any]):
+class PlanCheckOut(PlanCheckIn):
     """A check after launch, with the members that its kind has."""
 
     def to_representation(self, instance: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from drportal.api.serializers import Known, Seconds
-from recovery.api.checks import CheckOut
+from recovery.api.checks import PlanCheckOut
 from recovery.api.gate_serializers import GateDecisionOut, GateRuleOut
 from recovery.api.preflight_serializers import PreflightCheckOut
 from recovery.models import (
@@ -291,7 +291,7 @@ class WaveOut(serializers.ModelSerializer[Wave]):
     )
     wait_seconds = Seconds(source="wait", allow_null=False)
     time_limit_seconds = Seconds(source="time_limit", allow_null=False)
-    checks = serializers.ListField(child=CheckOut(), read_only=True)
+    checks = serializers.ListField(child=PlanCheckOut(), read_only=True)
     counts = serializers.SerializerMethodField()
     servers = WaveServerOut(many=True, read_only=True)
     jobs = JobOut(many=True, read_only=True)

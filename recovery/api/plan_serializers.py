@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from drportal.api.serializers import Flag, Id, Seconds, StrictSerializer, Tags, Text, Whole
-from recovery.api.checks import CheckIn, CheckOut
+from recovery.api.checks import PlanCheckIn, PlanCheckOut
 from recovery.api.gate_serializers import GateRuleIn, GateRuleOut, rule_of
 from recovery.models import PlanVersion, PlanWave, RecoveryPlan
 from recovery.services.plan_rules import (
@@ -94,7 +94,7 @@ class WaveIn(StrictSerializer):
         help_text="It ends well if every critical server was launched, and at least this many "
         "percent of all.",
     )
-    checks = CheckIn(
+    checks = PlanCheckIn(
         many=True,
         required=False,
         help_text="What is checked of each server once it is launched, before the wave ends well.",
@@ -267,7 +267,7 @@ class PlanWaveOut(serializers.ModelSerializer[PlanWave]):
     )
     wait_minutes = serializers.SerializerMethodField()
     time_limit_minutes = serializers.SerializerMethodField()
-    checks = serializers.ListField(child=CheckOut(), read_only=True)
+    checks = serializers.ListField(child=PlanCheckOut(), read_only=True)
 
     class Meta:
         model = PlanWave

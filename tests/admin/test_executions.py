@@ -22,6 +22,7 @@ from tests.factories.recovery import ExecutionFactory, LaunchJobFactory, WaveFac
 from tests.factories.users import grant
 
 GOOD_ONLY = {
+    ServerState.READY,
     ServerState.LAUNCHED.value,
     WaveState.COMPLETED.value,
     ExecutionState.COMPLETED.value,

@@ -11,7 +11,9 @@ from drportal.adminkit.base import PortalAdmin
 from drportal.adminkit.site import site
 from recovery.models import Execution, RecoveryPlan
 from tests.factories.admin import Estate, estate
+from tests.factories.checks import ServerCheckFactory
 from tests.factories.protection import TargetAccountFactory
+from tests.factories.recovery import WaveFactory, WaveServerFactory
 from tests.factories.users import SuperuserFactory, UserFactory, grant
 
 PAGES = list(site._registry.values())
@@ -43,6 +45,8 @@ BEYOND_SEEING = {
     "skip",
     "skip_server",
     "extend",
+    "check_again",
+    "pass_check",
     "terminate",
     "failback",
     "failback_gate",
@@ -90,12 +94,18 @@ def address(short: str, full: str, obj) -> str:
         "skip": [1],
         "skip_server": [1, "s-0"],
         "extend": [1],
+        "check_again": [1],
         "restore": [1],
         "version": [1],
         "restore_version": [1, 1],
     }
     if short == "remove_staging":
         more[short] = [obj.staging_accounts.get().account_id]
+    if short == "pass_check":
+        row = obj.servers.first() or WaveServerFactory.create(
+            wave=WaveFactory.create(execution=obj, position=99)
+        )
+        more[short] = [str(ServerCheckFactory.create(server=row, position=99).pk)]
     if short == "preflight_shown":
         more[short] = [str(obj.preflights.get().pk)]
     if short in {"approve", "decline"}:
