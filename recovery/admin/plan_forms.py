@@ -71,6 +71,7 @@ class HeadForm(PortalForm):
     launch_settings_policy = forms.ChoiceField(
         label="Where DRS holds other launch settings",
         choices=LaunchSettingsPolicy.choices,
+        required=False,
         initial=LaunchSettingsPolicy.BLOCK,
         help_text="Before a wave launches. Needs that AWS is asked.",
     )
@@ -117,7 +118,9 @@ class HeadForm(PortalForm):
             "rto": said["rto_minutes"] and said["rto_minutes"] * _MINUTE,
             "rpo": said["rpo_minutes"] and said["rpo_minutes"] * _MINUTE,
             "preflight_before_waves": said["preflight_before_waves"],
-            "launch_settings_policy": LaunchSettingsPolicy(said["launch_settings_policy"]),
+            "launch_settings_policy": LaunchSettingsPolicy(
+                said["launch_settings_policy"] or LaunchSettingsPolicy.BLOCK
+            ),
             "drill_every_days": said["drill_every_days"],
             "notification_addresses": tuple(filter(None, lines)),
             "tags": said["tags"],

@@ -95,6 +95,7 @@ def address(short: str, full: str, obj) -> str:
         "skip_server": [1, "s-0"],
         "extend": [1],
         "check_again": [1],
+        "override": [1],
         "restore": [1],
         "version": [1],
         "restore_version": [1, 1],

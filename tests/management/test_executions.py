@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from audit.models import AuditRecord
-from recovery.models import Execution
+from recovery.models import Execution, WavePreflight
 from recovery.permissions import PlanPermission
 from recovery.states import ExecutionState, WaveState
 from tests.factories.checks import failed_by_its_check
@@ -137,6 +137,27 @@ def test_it_leaves_out(execution, olivia, named, left):
     run("skip", str(execution.pk), "--wave", "2", "--reason", "Retired", *named)
     assert wave.servers.filter(state="PENDING").count() == left
     assert done() == [("recovery.servers.left_out", "olivia", "DIRECT")]
+
+
+def test_it_lets_a_wave_launch_that_aws_keeps_from_it_for_those_who_may(execution, olivia):
+    wave = execution.waves.get(position=2)
+    now = timezone.now()
+    row = WavePreflight.objects.create(
+        wave=wave, asked_at=now, looked_at=now, outcome="UNKNOWN", blocking=["drs"]
+    )
+    words = ("override", str(execution.pk), "--wave", "2", "--reason", "It is lost")
+    with pytest.raises(CommandError, match="may not"):
+        run(*words)
+    row.refresh_from_db()
+    assert row.overridden == []
+    grant(olivia, PlanPermission.OVERRIDE_PREFLIGHT, on=execution.plan)
+    run(*words)
+    assert done() == [("recovery.wave_preflight.overridden", "olivia", "DIRECT")]
+
+
+def test_it_says_that_there_is_nothing_to_apply(execution, olivia):
+    with pytest.raises(CommandError, match="Nothing of the drill"):
+        run("apply-config", str(execution.pk))
 
 
 def test_it_gives_a_wave_more_time(execution, olivia):

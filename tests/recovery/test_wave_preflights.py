@@ -240,3 +240,23 @@ def test_hundreds_of_servers_are_asked_about_in_few_calls_but_two_for_each(aws, 
     assert by_name.count("GetLaunchConfiguration") == 30
     assert by_name.count("DescribeSourceServers") == 2
     assert len(by_name) - 30 <= 8
+
+
+@pytest.mark.parametrize("point", ["wave.asked", "wave.asked_and_written"])
+def test_a_worker_that_dies_while_it_asks_is_followed_by_one_that_launches_once(
+    plan, driver, monkeypatch, point
+):
+    execution = drill(plan)
+    died: list[str] = []
+
+    def dying(name: str, **_: str) -> None:
+        if name == point and not died:
+            died.append(name)
+            raise RuntimeError("The worker is gone.")
+
+    monkeypatch.setattr("recovery.services.wave_preflights.checkpoint", dying)
+    with pytest.raises(RuntimeError):
+        driver.step(execution)
+    assert launches() == []
+    driver.run(execution, until=at_the_gate)
+    assert (died, len(launches())) == ([point], 1)

@@ -24,7 +24,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def place(aws) -> Place:
     """Two servers with settings that are applied; then somebody changed those of one of them."""
     place = place_of()
-    place.set_group(subnetId=place.subnet, instanceType="m5.large")
+    place.set_group(
+        subnetId=place.subnet, securityGroupIds=[place.security_group], instanceType="m5.large"
+    )
     place.set_server("web-1", staticPrivateIp="10.9.1.20")
     place.apply()
     place.change_template("web-1", {"InstanceType": "m5.xlarge"})

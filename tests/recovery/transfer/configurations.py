@@ -132,6 +132,8 @@ def _plan(draw: Any, number: int, groups: list[dict[str, Any]]) -> dict[str, Any
         "rto_seconds": draw(span),
         "rpo_seconds": draw(span),
         "drill_every_days": draw(st.none() | st.integers(1, 3660)),
+        "preflight_before_waves": draw(st.booleans()),
+        "launch_settings_policy": draw(st.sampled_from(["BLOCK", "APPLY", "LAUNCH_ANYWAY"])),
         "notification_addresses": draw(
             st.lists(st.sampled_from(["a@example.com", "b@example.org"]), unique=True)
         ),
