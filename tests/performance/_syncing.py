@@ -15,6 +15,8 @@ from typing import Any
 import django
 from django.db import connection
 
+from tests.performance._figures import figure, figures
+
 TARGETS = {"first": 2.5, "unchanged": 1.3, "changed": 1.4}
 CALLS = 1.02
 MEMORY = 300  # MB
@@ -140,11 +142,6 @@ def measured(
     }
 
 
-def figure(value: float, target: float) -> dict[str, Any]:
-    """A value that is to be no more than its target."""
-    return {"value": value, "target": target, "ok": value <= target}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=25)
@@ -170,15 +167,6 @@ def main() -> None:
     answer["peak_memory_mb"] = figure(peak, MEMORY)
     answer["ok"] = all(each["ok"] for each in figures(answer))
     sys.stdout.write(json.dumps(answer) + "\n")
-
-
-def figures(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """Everything with a target."""
-    found: list[dict[str, Any]] = []
-    for each in answer.values():
-        if isinstance(each, dict):
-            found += [each] if "ok" in each else figures(each)
-    return found
 
 
 def register() -> None:
