@@ -78,7 +78,9 @@ def settle(job: LaunchJob, *, may_ask: bool) -> None:
         return
     checkpoint("launch.looked", execution_id=str(job.execution_id))
     found = answer_to(job, look)
-    settled_at = job.asked_at + settle_time()
+    # Asking again does no harm while DRS runs what it has heard: it refuses. But nothing saves us
+    # from giving up a job that it lists late.
+    settled_at = job.asked_at + (settle_time() if may_ask else max(settle_time(), LATE_LISTING))
     if found is not None:
         adopt(job, found, said="DRS has started it; its answer was lost.")
     elif timezone.now() < settled_at:

@@ -4,7 +4,9 @@ A lease ends by itself when its holder dies. While the holder lives, a thread re
 it can be shorter than the slowest answer of AWS.
 """
 
+import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +15,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import DatabaseError, connection, models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+
+logger = logging.getLogger(__name__)
 
 _MOST = 1000  # that one look of beat asks for
 
@@ -41,14 +45,30 @@ class Lease:
             raise LeaseLost
 
     def keep(self) -> None:
-        """Renew until it is over. Runs in a thread of its own, on a connection of its own."""
+        """Renew until it is over. Runs in a thread of its own, on a connection of its own. What
+        cannot be renewed because the database is away is lost when its time is over.
+        """
+        ends = time.monotonic() + settings.LEASE_SECONDS
         try:
             while not self._over.wait(settings.LEASE_SECONDS / 4):
-                if not self._rows.update(leased_until=_until()):
+                asked = time.monotonic()
+                renewed = self._renewed()
+                if renewed:
+                    ends = asked + settings.LEASE_SECONDS
+                if renewed is False or time.monotonic() >= ends:
                     self._lost = True
                     return
         finally:
             connection.close()
+
+    def _renewed(self) -> bool | None:
+        """Whether it was renewed; None if the database does not tell."""
+        try:
+            return bool(self._rows.update(leased_until=_until()))
+        except DatabaseError as error:
+            logger.warning("A lease could not be renewed, and is tried again: %s", error)
+            connection.close()
+            return None
 
     def stop(self) -> None:
         """Renew no more."""

@@ -54,6 +54,8 @@ def due(now: datetime) -> list[UUID]:
 
 def _go(termination_id: UUID, lease: leases.Lease) -> datetime | None:
     termination = Termination.objects.select_related("execution").get(pk=termination_id)
+    if termination.state in TERMINATION.terminal:
+        return None  # others took over while we stood still
     with correlated(termination.correlation_id):
         at_once([_call(jobs, lease) for jobs in _due_places(termination)])
         lease.must_be_held()
