@@ -25,6 +25,9 @@ from recovery.services import watch as watching
 # A look that comes late is worth nothing: the next one is on its way. So a queue that workers
 # cannot keep up with holds no more than this, and what has been due longest comes first.
 _WORTH_SECONDS = 3
+# A worker takes what has a lower number first. Whatever lets an execution go on goes before the
+# polls of twenty places, of which each may take a while.
+_POLLS = 6
 # A channel that never stops answering is cut off, well before a lease on a delivery is over.
 _NOTICES_SECONDS = 50
 # A look that never ends is cut off, before its lease is over.
@@ -36,7 +39,7 @@ def tick(**_: object) -> None:
     """Beat's heartbeat for the engine: ask for everything that is due."""
     now = timezone.now()
     for watch_id in watching.due(now):
-        watch.apply_async(kwargs={"watch_id": watch_id}, expires=_WORTH_SECONDS)
+        watch.apply_async(kwargs={"watch_id": watch_id}, expires=_WORTH_SECONDS, priority=_POLLS)
     for execution_id in engine.due(now):
         advance.apply_async(kwargs={"execution_id": str(execution_id)}, expires=_WORTH_SECONDS)
     for termination_id in cleaning.due(now):

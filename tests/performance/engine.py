@@ -1,8 +1,8 @@
 """100 executions of 10 waves of 20 servers at once: the engine's own delay, calls, queries, memory.
 
 Over 20 pairs of account and Region, with real PostgreSQL, Redis, beat and Celery workers, and boto3
-over HTTP; before that 5 executions, to compare. `--speed` shortens what DRS takes: at 20, a launch
-of 9 minutes takes 27 seconds, so the engine has 20 times the work of real executions in that time.
+over HTTP; before that 5 executions, to compare. `--speed` shortens what DRS takes: at 6, a launch
+of 9 minutes takes 88 seconds, so the engine has six times the work of real executions in that time.
 
 The own delay of a wave is all the time in which DRS had nothing to do for its execution: from the
 moment that DRS ended the job of the wave before (for the first wave, from the request) to the
@@ -238,7 +238,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--waves", type=int, default=10)
     parser.add_argument("--servers", type=int, default=20)
     parser.add_argument("--processes", type=int, default=2, help="of the worker")
-    parser.add_argument("--speed", type=float, default=20, help="of the simulated AWS")
+    parser.add_argument("--speed", type=float, default=6, help="of the simulated AWS")
     parser.add_argument("--within", type=float, default=1800, help="seconds, for either")
     return parser.parse_args(arguments)
 
