@@ -229,6 +229,8 @@ def bad_day(control: Control) -> None:
 
 def one_round(weather: Weather, plans: list[Any]) -> None:
     """Executions in every place, and the clean-up after them."""
+    from django.db import connection
+
     from drportal.actor import PORTAL
     from recovery.errors import NothingToTerminate
     from recovery.models import Execution, LaunchJob, Termination
@@ -242,11 +244,13 @@ def one_round(weather: Weather, plans: list[Any]) -> None:
     cleaning = Termination.objects.filter(state__in=sorted(TERMINATION.active))
     with weather.raging():
         wait_until(lambda: not live.exists() and not launching.exists())
+    connection.close()  # an outage may have broken it
     for execution in running:
         with suppress(NothingToTerminate):
             terminations.request(execution, actor=PORTAL)
     with weather.raging():
         wait_until(lambda: not cleaning.exists())
+    connection.close()
 
 
 def wait_until(done: Callable[[], bool]) -> None:
