@@ -160,6 +160,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "FailbackGate": "recovery.failback_states.Gate",
         "FailbackOrigin": "recovery.failback_states.Origin",
         "ReturnState": "recovery.failback_states.ReturnState",
+        "DryRunAgainst": "recovery.services.dry_runs.Against",
         "PreflightState": "recovery.states.PreflightState",
         "CheckOutcome": "recovery.states.CheckOutcome",
         "ServerCheckKind": "recovery.states.ServerCheckKind",

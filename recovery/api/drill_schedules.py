@@ -15,7 +15,7 @@ from drportal.api.access import Needs
 from drportal.api.schema import refusal
 from drportal.errors import NotFound
 from recovery.api.drill_serializers import (
-    ApproveIn,
+    ApproveDrillIn,
     NewScheduleIn,
     OccurrenceOut,
     ReasonIn,
@@ -198,12 +198,12 @@ class DrillOccurrenceViewSet(RecordedViewSet):
         """One occurrence."""
         return Response(OccurrenceOut(self.the_object()).data)
 
-    @extend_schema(request=ApproveIn, responses=OccurrenceOut)
+    @extend_schema(request=ApproveDrillIn, responses=OccurrenceOut)
     @action(detail=True, methods=["post"])
     def approve(self, _: Request, **__: str) -> Response:
         """Let a drill start at its time, as one of those whom its schedule names."""
         found = self.the_object()
-        done = drill_schedules.approve(found, **self.taken(ApproveIn), actor=self.actor)
+        done = drill_schedules.approve(found, **self.taken(ApproveDrillIn), actor=self.actor)
         return Response(OccurrenceOut(done).data)
 
     @extend_schema(request=ReasonIn, responses=OccurrenceOut)

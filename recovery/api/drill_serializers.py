@@ -62,7 +62,7 @@ class ReasonIn(StrictSerializer):
     reason = Text(max_length=_LONGEST_TEXT)
 
 
-class ApproveIn(StrictSerializer):
+class ApproveDrillIn(StrictSerializer):
     """What whoever approves a drill has to say."""
 
     comment = Text(max_length=_LONGEST_TEXT, required=False, allow_blank=True)

@@ -1,5 +1,5 @@
 """Asking that what a recovery launched goes back to where it came from, and what people decide on
-the way. Workers do the rest (`failback_runs`); see docs/adr/0014.
+the way. Workers do the rest (`failback_runs`); see docs/adr/0015.
 """
 
 from collections import Counter

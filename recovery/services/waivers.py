@@ -1,4 +1,4 @@
-"""What people have overridden of the checks before waves, written down; see docs/adr/0011."""
+"""What people have overridden of the checks before waves, written down; see docs/adr/0017."""
 
 from collections.abc import Collection, Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""Letting a wave launch although what AWS said before it is in the way; see docs/adr/0011."""
+"""Letting a wave launch although what AWS said before it is in the way; see docs/adr/0017."""
 
 from django.db import transaction
 

@@ -1,4 +1,4 @@
-"""Asking AWS anew before each wave; see docs/adr/0011.
+"""Asking AWS anew before each wave; see docs/adr/0017.
 
 Asked by the worker that carries the execution out, under its lease: one that dies is followed by
 one that asks again. What was found is in the wave's row, and what lets the wave launch is worth a

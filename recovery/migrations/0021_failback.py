@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('protection', '0007_external_ids_lost'),
-        ('recovery', '0015_drill_interval'),
+        ('recovery', '0020_drill_interval'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recovery', '0014_wave_preflights'),
+        ('recovery', '0019_wave_preflights'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recovery', '0014_options'),
+        ('recovery', '0016_options'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recovery', '0015_checks'),
+        ('recovery', '0018_checks'),
     ]
 
     operations = [

@@ -15,7 +15,7 @@ def remember_launches(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recovery', '0014_timed_out'),
+        ('recovery', '0017_timed_out'),
     ]
 
     operations = [
