@@ -144,14 +144,15 @@ def test_a_list_costs_the_same_for_one_and_for_many(root):
 
 
 def test_a_clean_up_is_chosen_put_off_and_vetoed(client, plan):
-    drill = ExecutionFactory.create(plan=plan, state=ExecutionState.COMPLETED)
+    ended = timezone.now()
+    drill = ExecutionFactory.create(plan=plan, state=ExecutionState.COMPLETED, finished_at=ended)
     where = f"/api/v1/executions/{drill.pk}/clean-up"
     assert client.get(where).status_code == 404
     chosen = client.put(where, {"hours": 8})
     assert chosen.status_code == 200, chosen.content
     told = client.get(where).json()
     assert told == chosen.json()
-    due = drill.finished_at + timedelta(hours=8)
+    due = ended + timedelta(hours=8)
     assert told["due_at"] == due.isoformat().replace("+00:00", "Z")
     later = client.post(f"{where}/put-off", {"hours": 2, "reason": "still testing"}).json()
     assert (later["hours"], later["state"]) == (10, "PLANNED")

@@ -36,7 +36,7 @@ def plan():
     return plan_of()
 
 
-def ended(plan, **more) -> Execution:
+def ended(plan, **more):
     """A drill that has just ended, and launched one server."""
     execution = ExecutionFactory.create(plan=plan, state=ExecutionState.COMPLETED, **more)
     wave = WaveFactory.create(execution=execution)
@@ -52,14 +52,14 @@ def ended(plan, **more) -> Execution:
     return execution
 
 
-def beat(moment) -> None:
+def beat(moment):
     with at(moment):
         clean_up_drills()
         for pk in CleanUp.objects.values_list("pk", flat=True):
             clean_up_drill(clean_up_id=str(pk))
 
 
-def told(execution) -> list[str]:
+def told(execution):
     """The events about it, oldest first."""
     events = execution.events.filter(kind__startswith="clean_up.").order_by("id")
     return [event.kind.removeprefix("clean_up.") for event in events]
