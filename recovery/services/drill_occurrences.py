@@ -200,7 +200,7 @@ def _miss(occurrence: DrillOccurrence) -> None:
     elif occurrence.message:
         why = f"Until its time was over this kept it from starting: {occurrence.message}"
     else:
-        why = "No worker looked at it until its time was over."
+        why = "No worker brought it to a start before its time was over."
     end(occurrence, OccurrenceState.MISSED, why)
     _note_failure(occurrence, "missed", why)
     notices.of_plan(
