@@ -1,5 +1,6 @@
 """The pages on which a second person approves or rejects what somebody else has started."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -213,6 +214,8 @@ class ApprovalPages(SteeringPages):
 
     def link_view(self, request: HttpRequest) -> HttpResponse:
         """Ask the person whom a link is for, then approve what it is for. GET changes nothing."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         actor = self.actor(request)
         try:
             link = approval_links.usable(request.session.get(KEPT, ""), actor=actor)
@@ -220,7 +223,8 @@ class ApprovalPages(SteeringPages):
             self.refused(request, code=error.code, detail=error.detail)
             title = "This link leads nowhere"
             page = "recovery/link_over.html"
-            return self.render(request, page, title=title, status=409, reason=error.detail)
+            status = HTTPStatus.OK if request.method == "GET" else HTTPStatus.CONFLICT
+            return self.render(request, page, title=title, status=status, reason=error.detail)
         execution = self.found(request, str(link.execution_id), "approve")
 
         def act(said: dict[str, Any]) -> str:

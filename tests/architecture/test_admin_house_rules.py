@@ -77,7 +77,7 @@ def pages_of(page: PortalAdmin) -> list[tuple[str, str]]:
 
 
 def address(short: str, full: str, obj) -> str:
-    if short in {"changelist", "add", "installation"}:
+    if short in {"changelist", "add", "installation", "link"}:
         return reverse(f"admin:{full}")
     if short == "run":
         return reverse(f"admin:{full}", args=["INVENTORY"])
@@ -90,6 +90,8 @@ def address(short: str, full: str, obj) -> str:
         "gate": [1],
         "failback_gate": ["LAUNCH"],
         "failback_leave_out": ["s-1"],
+        "gate_approve": [1],
+        "gate_deny": [1],
         "retry": [1],
         "skip": [1],
         "skip_server": [1, "s-0"],

@@ -170,17 +170,16 @@ def test_plans_are_held_to_the_same_rules_as_anywhere(waves, code):
 def test_who_opens_a_gate_is_carried_over_and_must_be_there():
     rule = {"needed": 1, "people": ["ann"], "expires_minutes": 60, "on_expiry": "BLOCK"}
     waves = [{"name": "one", "groups": [{"group": "Web"}], "gate": True, "gate_rule": rule}]
-    said = {"plans": [plan(waves=waves, approval_needed=False)]}
-    run = brought(accounts=[account()], groups=[group()], **said)
+    said = [plan(waves=waves, approval_needed=False)]
+    run = brought(accounts=[account()], groups=[group()], plans=said)
     assert set(refused(run)) == {"Plan"}
     assert not RecoveryPlan.objects.exists()
     UserFactory.create(username="ann")
-    assert brought(accounts=[account()], groups=[group()], **said).succeeded
+    assert brought(accounts=[account()], groups=[group()], plans=said).succeeded
     (kept,) = configuration.plans()
     assert kept["approval_needed"] is False
-    lists = {"roles": [], "escalate_to": []}
-    numbers = {"remind_minutes": 0, "escalate_minutes": 0}
-    assert kept["waves"][0]["gate_rule"] == {**rule, **lists, **numbers}
+    rest = {"roles": [], "escalate_to": [], "remind_minutes": 0, "escalate_minutes": 0}
+    assert kept["waves"][0]["gate_rule"] == {**rule, **rest}
 
 
 def test_notification_addresses_are_carried_over():
