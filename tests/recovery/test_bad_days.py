@@ -272,3 +272,17 @@ def test_a_cancelled_launch_that_drs_did_not_hear_says_cancelled(plan, driver):
     assert set(states(execution).values()) == {ServerState.CANCELLED}
     assert "cancelled" in LaunchJob.objects.get().message
     assert drs_jobs() == []
+
+
+def test_a_cancelled_launch_that_drs_lists_late_is_not_given_up(plan, driver):
+    """Nobody asks again, so DRS refuses nothing: only the time for listing it saves its servers."""
+    fault(Kind.DROP_AFTER, operation="StartRecovery", times=1)
+    fault(Kind.LIST_LATE, seconds=45)
+    execution = drill(plan)
+    driver.step(execution)
+    executions.cancel(execution, actor=PERSON)
+    driver.run(execution)
+    assert execution.state == ExecutionState.CANCELLED
+    assert {states(execution)[f"db-{n}"] for n in (1, 2, 3, 4)} == {ServerState.LAUNCHED}
+    assert [job.state for job in LaunchJob.objects.all()] == [JobState.ENDED]
+    assert len(drs_jobs()) == 1

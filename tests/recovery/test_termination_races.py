@@ -122,3 +122,19 @@ def test_what_became_of_many_costs_as_many_queries_as_of_few(db):
         assert not wave.servers.filter(instance_gone_at=None).exists()
         costs.append(len(asked_for_it))
     assert costs[0] == costs[1]
+
+
+def test_a_worker_that_stood_still_while_others_ended_it_complains_of_nothing(done, monkeypatch):
+    termination = asked_for(done)
+    go = termination_runs._go
+
+    def stood_still(pk, lease):
+        with monkeypatch.context() as others:
+            others.setattr(termination_runs, "_go", go)
+            carried_out(termination)
+        return go(pk, lease)
+
+    monkeypatch.setattr(termination_runs, "_go", stood_still)
+    termination_runs.carry_out(termination.pk)
+    termination.refresh_from_db()
+    assert (termination.state, termination.message) == (TerminationState.COMPLETED, "")
