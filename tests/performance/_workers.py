@@ -8,15 +8,15 @@ import json
 import os
 import random
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 from typing import Any
 
 import django
+import redis
 
 from drportal.embedded.places import runtime_directory
 from drportal.embedded.postgres import FAST, Postgres, start_postgres
@@ -63,39 +63,32 @@ class Database:
 
 
 class Weather:
-    """Stops PostgreSQL and flushes Redis over and over, from a thread, while it `rages`."""
+    """Stops PostgreSQL and flushes Redis over and over, each time that it may `blow` and is due.
+
+    No thread does it: the kernel ends a server together with the thread that started it.
+    """
 
     def __init__(self, database: Database, source: random.Random) -> None:
         self._database = database
         self._random = source
-        self._over = threading.Event()
+        self._outage_at = self._flush_at = 0.0
         self.flushes = 0
 
-    @contextmanager
-    def raging(self) -> Iterator[None]:
-        self._over.clear()
-        threads = [
-            threading.Thread(target=self._again, args=(self._database.interrupt, OUTAGE)),
-            threading.Thread(target=self._again, args=(self._flush, FLUSH)),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            for thread in threads:
-                thread.join()
+    def rise(self) -> None:
+        """From now on, the first outage and flush are due like the later ones."""
+        self._outage_at, self._flush_at = self._next(OUTAGE), self._next(FLUSH)
 
-    def _again(self, act: Callable[[], None], between: tuple[float, float]) -> None:
-        while not self._over.wait(self._random.uniform(*between)):
-            act()
+    def blow(self) -> None:
+        if time.monotonic() >= self._outage_at:
+            self._database.interrupt()
+            self._outage_at = self._next(OUTAGE)
+        if time.monotonic() >= self._flush_at:
+            redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
+            self.flushes += 1
+            self._flush_at = self._next(FLUSH)
 
-    def _flush(self) -> None:
-        import redis
-
-        redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
-        self.flushes += 1
+    def _next(self, between: tuple[float, float]) -> float:
+        return time.monotonic() + self._random.uniform(*between)
 
 
 def main() -> None:
@@ -229,8 +222,6 @@ def bad_day(control: Control) -> None:
 
 def one_round(weather: Weather, plans: list[Any]) -> None:
     """Executions in every place, and the clean-up after them."""
-    from django.db import connection
-
     from drportal.actor import PORTAL
     from recovery.errors import NothingToTerminate
     from recovery.models import Execution, LaunchJob, Termination
@@ -242,30 +233,28 @@ def one_round(weather: Weather, plans: list[Any]) -> None:
     live = Execution.objects.filter(state__in=sorted(EXECUTION.active))
     launching = LaunchJob.objects.filter(state__in=sorted(JOB.active))
     cleaning = Termination.objects.filter(state__in=sorted(TERMINATION.active))
-    with weather.raging():
-        wait_until(lambda: not live.exists() and not launching.exists())
-    connection.close()  # an outage may have broken it
+    wait_until(weather, lambda: not live.exists() and not launching.exists())
     for execution in running:
         with suppress(NothingToTerminate):
             terminations.request(execution, actor=PORTAL)
-    with weather.raging():
-        wait_until(lambda: not cleaning.exists())
-    connection.close()
+    wait_until(weather, lambda: not cleaning.exists())
 
 
-def wait_until(done: Callable[[], bool]) -> None:
+def wait_until(weather: Weather, done: Callable[[], bool]) -> None:
     """Return once it is `done`, or has not been for so long that it will not be: then the verdict
     tells.
     """
     from django.db import DatabaseError, connection
 
     deadline = time.monotonic() + WITHIN
+    weather.rise()
     while time.monotonic() < deadline:
         try:
             if done():
                 return
         except DatabaseError:
             connection.close()
+        weather.blow()
         time.sleep(0.3)
 
 
