@@ -191,18 +191,16 @@ def ask_gate(
     failback = _live(execution)
     verb, text = _QUESTIONS[wanted]
     states = {ReturnState.LAUNCHED} if wanted == Gate.FINISH else NOT_LAUNCHED
-    rows = [row for row in failback.instances.all() if row.state in states]
+    rows = [row for row in _instances(failback) if row.state in states]
     question = confirm.Question(
-        title=f"{verb}: the {failback}",
+        title=f"{verb}: the failback after the {execution}",
         text=text,
         verb=f"{verb}: {_many(len(rows))}",
         reason="Comment",
         template="recovery/failback_ask.html",
         context={
             "servers": [row.server for row in rows],
-            "refusal": "; ".join(f"{name}: {why}" for name, why in failbacks.not_ready(failback))
-            if wanted == Gate.LAUNCH
-            else "",
+            "refusal": _why_shut(failback, wanted),
         },
     )
 
@@ -219,12 +217,10 @@ def ask_leave_out(
     page: SteeringPages, request: HttpRequest, execution: Execution, server_id: str
 ) -> HttpResponse:
     """Ask, then leave a server out of the failback."""
-    failback = _live(execution)
-    rows = [row for row in failback.instances.all() if row.source_server_id == server_id]
-    if not rows:
-        raise Http404("The failback does not have such a server.")
+    rows = _instances(_live(execution))
+    name = next((row.server.name for row in rows if row.source_server_id == server_id), server_id)
     question = confirm.Question(
-        title=f"Leave {rows[0].server.name} out of the failback",
+        title=f"Leave {name} out of the failback",
         text="It is not launched back, and its recovery instance is kept as it is. What replicates "
         "back already goes on. It cannot be taken back.",
         verb="Leave out",
@@ -235,16 +231,15 @@ def ask_leave_out(
         failbacks.leave_out(
             execution, server_ids=[server_id], reason=said["reason"], actor=page.actor(request)
         )
-        return f"Left out: {rows[0].server.name}."
+        return f"Left out: {name}."
 
     return page.asked(request, execution, question, act)
 
 
 def ask_cancel(page: SteeringPages, request: HttpRequest, execution: Execution) -> HttpResponse:
     """Ask, then request that the failback be cancelled."""
-    failback = _live(execution)
     question = confirm.Question(
-        title=f"Cancel the {failback}",
+        title=f"Cancel the failback after the {execution}",
         text="What replicates back is stopped, and nothing more is launched. What DRS launches "
         "already goes on, and is watched to its end. Recovery instances are kept, but those whose "
         "clean-up was asked for already.",
@@ -259,11 +254,20 @@ def ask_cancel(page: SteeringPages, request: HttpRequest, execution: Execution) 
     return page.asked(request, execution, question, act)
 
 
-def _live(execution: Execution) -> Failback:
-    found = failbacks.told(execution).filter(state__in=sorted(FAILBACK.active)).first()
-    if found is None:
-        raise Http404("No failback is under way.")
-    return found
+def _live(execution: Execution) -> Failback | None:
+    return failbacks.told(execution).filter(state__in=sorted(FAILBACK.active)).first()
+
+
+def _instances(failback: Failback | None) -> list[FailbackInstance]:
+    return [] if failback is None else list(failback.instances.all())
+
+
+def _why_shut(failback: Failback | None, gate: Gate) -> str:
+    """Why the gate would not open now, or an empty text."""
+    if failback is None or failbacks.waits_at(failback) != gate:
+        return "No failback waits at this gate now."
+    shut = failbacks.not_ready(failback) if gate == Gate.LAUNCH else []
+    return "; ".join(f"{name}: {why}" for name, why in shut)
 
 
 def _many(count: int) -> str:

@@ -23,7 +23,14 @@ from drportal.state import move
 from drportal.transactions import reaches_outside
 from recovery.engine.failing_back import launched
 from recovery.failback_states import Origin, ReturnState
-from recovery.models import Failback, FailbackInstance, FailbackJob, JobWatch, ServerClaim
+from recovery.models import (
+    Failback,
+    FailbackInstance,
+    FailbackJob,
+    JobWatch,
+    LaunchJob,
+    ServerClaim,
+)
 from recovery.services.events import note
 from recovery.services.failback_ends import (
     GIVE_UP_AFTER,
@@ -107,16 +114,7 @@ def _known_to_drs(job: FailbackJob, listed: Sequence[aws.Job]) -> bool:
         move(job, JobState.INTENDED, lifecycle=JOB, **asked)
         _adopt(job, found, said="DRS had started it before the portal was restored.")
         return True
-    ours = set(
-        FailbackJob.objects.filter(failback=job.failback).values_list("drs_job_id", flat=True)
-    )
-    strange = [
-        each.job_id
-        for each in young
-        if each.server_ids & set(job.server_ids)
-        and each.job_id not in ours
-        and each.kind == "LAUNCH"
-    ]
+    strange = _strangers(job, young)
     if strange:
         why = (
             f"DRS job {strange[0]} holds some of these servers since the failback began, and the "
@@ -124,6 +122,17 @@ def _known_to_drs(job: FailbackJob, listed: Sequence[aws.Job]) -> bool:
         )
         wait(job, why, after=seconds(settings.POLL_SLOWEST_SECONDS))
     return bool(strange)
+
+
+def _strangers(job: FailbackJob, young: Sequence[aws.Job]) -> list[str]:
+    """The launches of some of these servers that neither a failback nor an execution knows."""
+    wanted = set(job.server_ids)
+    ids = [each.job_id for each in young if each.kind == "LAUNCH" and each.server_ids & wanted]
+    ours: set[str] = set()
+    for model in (FailbackJob, LaunchJob):
+        known = model._default_manager.filter(drs_job_id__in=ids)
+        ours |= set(known.values_list("drs_job_id", flat=True))
+    return sorted(set(ids) - ours)
 
 
 def _name(job: FailbackJob, rows: Sequence[FailbackInstance]) -> None:

@@ -14,6 +14,7 @@ from recovery.failback_states import FailbackState, Gate, ReturnState
 from recovery.models import Execution, Failback
 from recovery.states import ExecutionState, Kind
 from tests.factories.failbacks import FailbackInstanceFactory, returning
+from tests.factories.recovery import WaveServerFactory
 from tests.factories.terminations import launched
 from tests.factories.users import grant
 
@@ -136,11 +137,11 @@ def test_the_page_costs_the_same_for_many(root):
     returning(few, FailbackState.WATCHING)
     failback = returning(many, FailbackState.WATCHING)
     for _ in range(20):
-        FailbackInstanceFactory.create(job=None, failback=failback, state=ReturnState.READY)
+        server = WaveServerFactory.create(wave=many.waves.get())
+        FailbackInstanceFactory.create(job=None, failback=failback, server=server)
     page(root, few)
     with CaptureQueriesContext(connection) as one:
         root.get(link("live", few))
     with CaptureQueriesContext(connection) as twenty:
         root.get(link("live", many))
-    # Each of these servers is in a wave of its own, which the page shows as well.
     assert len(twenty) == len(one)

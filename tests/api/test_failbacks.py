@@ -10,6 +10,7 @@ from recovery.models import Execution, Failback
 from recovery.permissions import PlanPermission
 from recovery.states import Kind
 from tests.factories.failbacks import FailbackInstanceFactory, returning
+from tests.factories.recovery import WaveServerFactory
 from tests.factories.terminations import launched
 from tests.factories.users import UserFactory, grant
 
@@ -144,7 +145,8 @@ def test_many_instances_cost_as_many_queries_as_few(root):
     returning(few, FailbackState.WATCHING)
     failback = returning(many, FailbackState.WATCHING)
     for _ in range(30):
-        FailbackInstanceFactory.create(job=None, failback=failback, state=ReturnState.READY)
+        server = WaveServerFactory.create(wave=many.waves.get())
+        FailbackInstanceFactory.create(job=None, failback=failback, server=server)
     root.get(address(few))
     with CaptureQueriesContext(connection) as one:
         root.get(address(few))

@@ -14,7 +14,7 @@ from recovery.models import (
     FailbackJob,
     ServerClaim,
 )
-from recovery.services import failbacks
+from recovery.services import failback_runs, failbacks
 from recovery.states import JobState
 from tests.failing_back import (
     abroad,
@@ -129,8 +129,6 @@ def test_what_was_reversed_and_the_mirror_was_not_told_is_found(launched):
 def test_what_was_launched_back_and_the_mirror_was_not_told_is_found(launched):
     failback = ready(asked_for(launched))
     failbacks.open_gate(launched, gate=Gate.LAUNCH, actor=PERSON)
-    from recovery.services import failback_runs
-
     failback_runs._move_on(failback.pk)
     failback_runs._queue_jobs(again())
     drain_all()
@@ -146,7 +144,7 @@ def test_one_that_is_being_finished_goes_on(launched):
     failbacks.open_gate(launched, gate=Gate.LAUNCH, actor=PERSON)
     run(failback, until=lambda found: found.state == FailbackState.CONFIRMING)
     failbacks.open_gate(launched, gate=Gate.FINISH, actor=PERSON)
-    step(failback)
+    run(failback, until=lambda found: found.termination_id is not None)
     lost_and_rebuilt()
     assert again().termination is not None
     goes_on(gates=())

@@ -70,6 +70,14 @@ def of_aws(aws, driver):
     return driver.run(recovery(plan_of(wave("All", group_of("web")))))
 
 
+@pytest.fixture
+def three(aws, driver):
+    """A recovery of servers of both origins, in two jobs on their way back."""
+    world_of([from_aws("web-1"), from_aws("web-2"), server("prem-1")])
+    registered()
+    return driver.run(recovery(plan_of(wave("All", group_of("web"), group_of("prem")))))
+
+
 def fault(kind: Kind, **more) -> None:
     world.faults.add(Fault(kind, **more))
 
@@ -332,7 +340,7 @@ def kills():
     checkpoints.setLevel(before)
 
 
-def test_a_worker_dies_at_every_point_and_nothing_is_done_twice(of_aws, kills, monkeypatch):
+def test_a_worker_dies_at_every_point_and_nothing_is_done_twice(three, kills, monkeypatch):
     real = failback_runs.carry_out
 
     def dying(pk):
@@ -342,7 +350,8 @@ def test_a_worker_dies_at_every_point_and_nothing_is_done_twice(of_aws, kills, m
             make_due()
 
     monkeypatch.setattr(failback_runs, "carry_out", dying)
-    failback = finished(asked_for(of_aws))
+    connect_clients(three)
+    failback = finished(asked_for(three))
     assert kills.left == set()
-    once_and_well(failback, on_premises=False)
+    once_and_well(failback)
     assert JobWatch.objects.exists()
