@@ -83,10 +83,9 @@ def close(job: FailbackJob, state: JobState, message: str = "", *, drs_status: s
 @transaction.atomic
 def give_up(job: FailbackJob, why: str) -> None:
     """End a job of which nobody can tell any more what it did: its instances are unknown."""
-    lost = job.state == JobState.STARTED or job.asked_at is not None
-    close(job, JobState.LOST if lost else JobState.REFUSED, why)
+    close(job, JobState.LOST, why)
     for row in rows_of(job):
-        settle(row, ReturnState.UNKNOWN if lost else ReturnState.FAILED, why)
+        settle(row, ReturnState.UNKNOWN, why)
     note(job.failback.execution, "failback.job_lost", f"{titled(job)}: {why}")
 
 
@@ -134,8 +133,10 @@ def _names(row: FailbackInstance) -> set[str]:
 
 @transaction.atomic
 def look_failed(job: FailbackJob, error: AwsError) -> None:
-    """AWS did not tell how it stands: look again later, and say so. After a day, it is unknown."""
-    if timezone.now() - job.created_at > GIVE_UP_AFTER:
+    """AWS did not tell how it stands: look again later, and say so. What it was asked for more than
+    a day ago is unknown then; what it was not asked for yet may wait as long as it takes.
+    """
+    if overdue(job):
         give_up(job, f"What became of it could not be found out: {error.message}")
         return
     if error.failure == Failure.CREDENTIALS:
@@ -144,6 +145,11 @@ def look_failed(job: FailbackJob, error: AwsError) -> None:
         said = f"{titled(job)}: AWS does not answer, and is asked again: {error.detail}"
         note(job.failback.execution, "aws.silent", said)
     later(job, error.detail, after=retry_after(job, error), failures=job.failures + 1)
+
+
+def overdue(job: FailbackJob) -> bool:
+    """Whether DRS was asked for it more than a day ago."""
+    return job.intended_at is not None and timezone.now() - job.intended_at > GIVE_UP_AFTER
 
 
 @transaction.atomic

@@ -40,6 +40,7 @@ from recovery.services.failback_ends import (
     later,
     look_failed,
     named,
+    overdue,
     refuse,
     retry_after,
     rows_of,
@@ -83,7 +84,7 @@ def _settle_intent(job: FailbackJob, drs: FailbackDrs, listed: Sequence[aws.Job]
         later(job, job.message, after=settled_at - timezone.now())
     elif job.failback.cancel_requested_at is not None:
         _withdraw(job)
-    elif timezone.now() - job.created_at > GIVE_UP_AFTER:
+    elif overdue(job):
         give_up(job, f"Whether DRS has launched it could not be found out: {job.message}")
     else:
         _intend_and_ask(job, drs, listed, again=True)

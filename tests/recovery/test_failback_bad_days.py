@@ -19,7 +19,11 @@ from recovery.failback_states import FailbackState, Gate, ReturnState
 from recovery.models import Failback, FailbackJob, JobWatch, ServerClaim
 from recovery.services import failback_runs, failbacks
 from recovery.states import JobState
-from tests.factories.recovery import ExecutionFactory
+from recovery.states import Kind as ExecutionKind
+from tests.factories.failbacks import returning
+from tests.factories.protection import TargetAccountFactory
+from tests.factories.recovery import ExecutionFactory, WaveServerFactory
+from tests.factories.terminations import launched
 from tests.failing_back import (
     abroad,
     asked,
@@ -285,6 +289,35 @@ def test_a_job_that_drs_does_not_list_any_more_leaves_its_servers_unknown_and_ke
     assert len(abroad()) == 2
     with pytest.raises(NothingToFailBack):  # nobody knows, so not a second time
         asked_for(of_aws)
+
+
+def test_a_job_that_was_never_asked_for_waits_out_any_silence(of_aws):
+    failback = ready(asked_for(of_aws))
+    fault(Kind.REPLICATION_STALLED, region=WEST)
+    failbacks.open_gate(of_aws, gate=Gate.LAUNCH, actor=PERSON)
+    step(failback)
+    FailbackJob.objects.update(created_at=timezone.now() - timedelta(days=3))
+    fault(Kind.UNREACHABLE, service="drs", region=WEST)
+    step(failback)
+    assert FailbackJob.objects.get().state == JobState.QUEUED
+    world.faults.clear()
+    run(failback, until=lambda found: found.state == FailbackState.CONFIRMING)
+
+
+def test_many_servers_become_as_many_jobs_as_drs_wants(db):
+    execution = launched(ExecutionKind.RECOVERY)
+    wave_ = execution.waves.get()
+    account = TargetAccountFactory.create()
+    for _ in range(148):
+        WaveServerFactory.create(wave=wave_)
+    failback = returning(execution, FailbackState.LAUNCHING)
+    place = {"origin_account_id": account.account_id, "origin_region": WEST}
+    failback.instances.update(**place)
+    failback_runs._queue_jobs(failback)
+    failback_runs._queue_jobs(failback)
+    sizes = sorted(job.instances.count() for job in failback.jobs.all())
+    assert sizes == [50, 100]
+    assert not failback.instances.filter(job=None).exists()
 
 
 @pytest.mark.parametrize("lost", [Kind.TIMEOUT_AFTER, Kind.DROP_BEFORE])
