@@ -210,15 +210,6 @@ class Phase(models.TextChoices):
     DONE = "DONE", "Done"
 
 
-class ServerCheckKind(models.TextChoices):
-    """What is looked at after a launch."""
-
-    EC2_STATUS = "EC2_STATUS", "EC2 status checks"
-    TCP = "TCP", "TCP connection"
-    HTTP = "HTTP", "HTTP request"
-    SSM = "SSM", "Systems Manager document"
-
-
 class ServerCheckState(models.TextChoices):
     """How a check of a launched server stands. UNKNOWN means that it could not be made, or that
     nobody can tell what came of it; it is never a pass.
@@ -355,23 +346,6 @@ INSTANCE = Lifecycle(
 )
 
 
-class GateExpiry(models.TextChoices):
-    """What becomes of a wave whose gate nobody opened in time, or that was denied. It never just
-    opens. A denial cannot be waited out: where an expiry waits, a denial blocks the wave.
-    """
-
-    WAIT = "WAIT", "Keep waiting"
-    BLOCK = "BLOCK", "Block the wave"
-    CANCEL = "CANCEL", "Cancel the execution"
-
-
-class CheckLevel(models.TextChoices):
-    """What a check of a plan found amounts to. An ERROR keeps the plan from being saved."""
-
-    ERROR = "ERROR", "Error"
-    WARNING = "WARNING", "Warning"
-
-
 class PreflightState(models.TextChoices):
     """How a preflight stands. What it found is its outcome. ABANDONED means that no worker
     brought it to an end: then nothing is known.
@@ -389,16 +363,6 @@ PREFLIGHT = Lifecycle(
         PreflightState.ABANDONED: set(),
     }
 )
-
-
-class LaunchSettingsPolicy(models.TextChoices):
-    """What is done about launch settings that DRS or EC2 hold otherwise than they are set, when a
-    wave could launch.
-    """
-
-    BLOCK = "BLOCK", "Do not launch the wave"
-    APPLY = "APPLY", "Apply them, verify, then launch"
-    LAUNCH_ANYWAY = "LAUNCH_ANYWAY", "Launch as DRS holds them, and say so"
 
 
 class CheckOutcome(models.TextChoices):

@@ -125,7 +125,7 @@ def launches() -> list[Any]:
 class Driver:
     """Beat and the workers, without waiting."""
 
-    def step(self, execution: Execution, *, forward: timedelta = timedelta(seconds=30)) -> None:
+    def step(self, execution: Execution, *, forward: timedelta = timedelta(seconds=60)) -> None:
         """One look of everybody at everything, then time passes in AWS."""
         now = timezone.now()
         waiting = LaunchJob.objects.filter(state__in=[JobState.QUEUED, JobState.INTENDED])

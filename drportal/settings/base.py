@@ -163,7 +163,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "DryRunAgainst": "recovery.services.dry_runs.Against",
         "PreflightState": "recovery.states.PreflightState",
         "CheckOutcome": "recovery.states.CheckOutcome",
-        "ServerCheckKind": "recovery.states.ServerCheckKind",
+        "ServerCheckKind": "recovery.choices.ServerCheckKind",
         "ServerCheckState": "recovery.states.ServerCheckState",
         "SyncKind": "protection.choices.SyncKind",
         "SyncState": "protection.choices.SyncState",

@@ -13,6 +13,7 @@ from drportal.errors import DomainError
 from recovery.admin import tones
 from recovery.admin.links import KEPT
 from recovery.admin.steering import SteeringPages, wave_of
+from recovery.choices import GateExpiry
 from recovery.engine import gates as gate_rules
 from recovery.engine.gates import GateRule
 from recovery.models import ApprovalLink, Execution, Wave
@@ -25,7 +26,7 @@ from recovery.services import (
     gate_people,
     gates,
 )
-from recovery.states import EXECUTION, GateExpiry, Kind, WaveState
+from recovery.states import EXECUTION, Kind, WaveState
 
 _MOST_NAMES = 10
 

@@ -7,8 +7,8 @@ from django import forms
 from django.http import QueryDict
 
 from drportal.adminkit.forms import PortalForm
+from recovery.choices import ServerCheckKind
 from recovery.engine.checks import COMMON, LONGEST_NAME, LONGEST_TEXT, MOST_CHECKS, OWN, Check
-from recovery.states import ServerCheckKind
 
 Typed = Mapping[str, Any]
 

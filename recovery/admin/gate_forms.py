@@ -8,9 +8,9 @@ from django import forms
 from django.http import QueryDict
 
 from drportal.adminkit.forms import PortalForm
+from recovery.choices import GateExpiry
 from recovery.engine.gates import GateRule
 from recovery.services.gate_people import LONGEST_MINUTES, MOST_NEEDED
-from recovery.states import GateExpiry
 
 _LISTS = ("people", "roles", "escalate_to")
 _NUMBERS = ("expires_minutes", "remind_minutes", "escalate_minutes")

@@ -7,11 +7,11 @@ from django.utils.safestring import SafeString
 
 from drportal.access import Anybody
 from drportal.adminkit.widgets import Tone, badge
+from recovery.choices import CheckLevel
 from recovery.models import PlanWave, PlanWaveGroup, RecoveryPlan
 from recovery.selectors import Existing, existing_instances, with_waves
 from recovery.services import plan_checks
 from recovery.services.plan_checks import Finding, WaveLook
-from recovery.states import CheckLevel
 
 _TONES = {CheckLevel.ERROR: Tone.BAD, CheckLevel.WARNING: Tone.WAIT}
 

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from drportal.api.serializers import Flag, StrictSerializer, Text, Whole
+from recovery.choices import ServerCheckKind
 from recovery.engine.checks import COMMON, LONGEST_NAME, LONGEST_TEXT
-from recovery.states import ServerCheckKind
 
 
 def _number(name: str, help_text: str) -> Any:

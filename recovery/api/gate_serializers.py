@@ -5,10 +5,10 @@ from typing import Any
 from rest_framework import serializers
 
 from drportal.api.serializers import Known, StrictSerializer, Text, Whole
+from recovery.choices import GateExpiry
 from recovery.engine.gates import GateRule
 from recovery.models import GateDecision
 from recovery.services.gate_people import LONGEST_MINUTES, MOST_NAMES, MOST_NEEDED
-from recovery.states import GateExpiry
 
 
 def _names(help_text: str) -> Any:

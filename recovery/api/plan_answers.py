@@ -13,9 +13,10 @@ from drportal.access import Anybody
 from drportal.api.serializers import Known
 from protection.models import RecoveryInstance
 from recovery.api.plan_serializers import PlanOut
+from recovery.choices import CheckLevel
 from recovery.models import RecoveryPlan
 from recovery.selectors import Hold, executions_for, holds_by_plan, sharing_groups
-from recovery.states import CheckLevel, ExecutionState
+from recovery.states import ExecutionState
 
 
 @dataclass(frozen=True, slots=True)

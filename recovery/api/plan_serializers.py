@@ -9,6 +9,7 @@ from rest_framework import serializers
 from drportal.api.serializers import Flag, Id, Seconds, StrictSerializer, Tags, Text, Whole
 from recovery.api.checks import PlanCheckIn, PlanCheckOut
 from recovery.api.gate_serializers import GateRuleIn, GateRuleOut, rule_of
+from recovery.choices import LaunchSettingsPolicy
 from recovery.models import PlanVersion, PlanWave, RecoveryPlan
 from recovery.services.plan_rules import (
     LONGEST_OBJECTIVE,
@@ -23,7 +24,6 @@ from recovery.services.plans import (
     PlanSpec,
     WaveSpec,
 )
-from recovery.states import LaunchSettingsPolicy
 
 _LONGEST_TEXT = 1000
 _MOST_GROUPS = 200

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from recovery.states import ServerCheckKind, ServerCheckState
+from recovery.choices import ServerCheckKind
+from recovery.states import ServerCheckState
 
 Check = dict[str, Any]
 

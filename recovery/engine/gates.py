@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from recovery.states import GateExpiry
+from recovery.choices import GateExpiry
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,9 @@ def add_arguments(parser: CommandParser) -> None:
         help="launch from the newest recovery point at or before this time, with its zone",
     )
     group.add_argument(
-        "--override-preflight", action="store_true", help="although a preflight says no"
+        "--override-preflight",
+        action="store_true",
+        help="start, or approve, although a preflight says no",
     )
 
 

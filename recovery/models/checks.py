@@ -6,8 +6,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from recovery.choices import ServerCheckKind
 from recovery.models.executions import WaveServer
-from recovery.states import ServerCheckKind, ServerCheckState
+from recovery.states import ServerCheckState
 
 
 class ServerCheck(models.Model):

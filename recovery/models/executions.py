@@ -9,17 +9,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from recovery.choices import LaunchSettingsPolicy
 from recovery.models.plans import RecoveryPlan
-from recovery.states import (
-    EXECUTION,
-    WAVE,
-    ExecutionState,
-    Kind,
-    LaunchSettingsPolicy,
-    Phase,
-    ServerState,
-    WaveState,
-)
+from recovery.states import EXECUTION, WAVE, ExecutionState, Kind, Phase, ServerState, WaveState
 
 _ACTIVE = sorted(EXECUTION.active)
 _TERMINAL = sorted(EXECUTION.terminal)

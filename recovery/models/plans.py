@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from protection.models import ProtectionGroup
-from recovery.states import LaunchSettingsPolicy
+from recovery.choices import LaunchSettingsPolicy
 
 
 class RecoveryPlan(models.Model):

@@ -16,6 +16,7 @@ from django.utils import timezone
 from audit.services import record
 from drportal.actor import Actor
 from drportal.state import move
+from recovery.choices import ServerCheckKind
 from recovery.engine import checks as rules
 from recovery.errors import (
     CheckHasPassed,
@@ -35,7 +36,6 @@ from recovery.states import (
     SERVER_CHECKED_AGAIN,
     WAVE_AGAIN,
     Phase,
-    ServerCheckKind,
     ServerCheckState,
     ServerState,
     WaveState,

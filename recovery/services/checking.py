@@ -20,11 +20,12 @@ from drportal.aws.scope import Scope
 from drportal.observability import checkpoint
 from drportal.transactions import reaches_outside
 from protection.models import TargetAccount
+from recovery.choices import ServerCheckKind
 from recovery.engine.checks import Finding, Found
 from recovery.models import ServerCheck
 from recovery.services import check_commands, check_probes, server_checks
 from recovery.services.carrying import at_once, tolerating_races
-from recovery.states import ServerCheckKind, ServerCheckState
+from recovery.states import ServerCheckState
 
 # Longer than any look can take: the task that looks is ended before.
 LEASE = timedelta(seconds=90)

@@ -7,11 +7,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import Q
 
+from recovery.choices import GateExpiry
 from recovery.engine import gates
 from recovery.engine.gates import GateRule
 from recovery.errors import ApproversGone
 from recovery.models import PlanWave
-from recovery.states import GateExpiry
 
 MOST_NEEDED = 20
 MOST_NAMES = 50

@@ -16,13 +16,13 @@ from protection.choices import Readiness, SettingsLevel
 from protection.models import LaunchSettings, ProtectionGroup, SourceServer
 from protection.rules.readiness import Verdict
 from protection.selectors import readiness_of, regions_by_key
+from recovery.choices import CheckLevel
 from recovery.engine import graph, peaks
 from recovery.models import Execution, RecoveryPlan
 from recovery.selectors import executions_for, holders, place_of_server, servers_by_group
 from recovery.services import gate_people, plan_rules
 from recovery.services.plan_documents import spec_of
 from recovery.services.plan_rules import Complaint, PlanSpec, WaveSpec, named
-from recovery.states import CheckLevel
 
 _WAVE = re.compile(r"waves\[(\d+)\]")
 _ALL = 100  # percent

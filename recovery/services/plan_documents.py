@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from recovery.choices import LaunchSettingsPolicy
 from recovery.engine import gates
 from recovery.models import PlanWave, RecoveryPlan
 from recovery.services.plan_rules import GroupServers, PlanSpec, WaveSpec
-from recovery.states import LaunchSettingsPolicy
 
 
 def document(plan: RecoveryPlan) -> dict[str, Any]:

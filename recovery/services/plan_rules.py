@@ -13,12 +13,12 @@ from django.db.models import Exists, OuterRef
 from drportal.errors import InvalidInput
 from protection.models import AccountRegion, ProtectionGroup, SourceServer
 from protection.rules import selection
+from recovery.choices import LaunchSettingsPolicy
 from recovery.engine import checks, graph
 from recovery.engine.gates import GateRule
 from recovery.errors import invalid_plan
 from recovery.selectors import servers_by_group
 from recovery.services import gate_people
-from recovery.states import LaunchSettingsPolicy
 
 SHORTEST_LIMIT, LONGEST_LIMIT = timedelta(minutes=1), timedelta(days=7)
 DEFAULT_LIMIT = timedelta(minutes=60)

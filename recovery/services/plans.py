@@ -14,6 +14,7 @@ from audit.services import record
 from drportal.actor import Actor
 from drportal.errors import NotFound
 from drportal.mirror.services import mark
+from recovery.choices import LaunchSettingsPolicy
 from recovery.engine.checks import completed
 from recovery.errors import PlanChanged, PlanIsRunning, PlanNameTaken
 from recovery.models import (
@@ -35,7 +36,6 @@ from recovery.services.plan_rules import (
     PlanSpec,
     WaveSpec,
 )
-from recovery.states import LaunchSettingsPolicy
 
 __all__ = [
     "DEFAULT_LIMIT",

@@ -18,6 +18,7 @@ from drportal.actor import PORTAL
 from drportal.observability import checkpoint
 from drportal.transactions import reaches_outside
 from protection.choices import LaunchStatus
+from recovery.choices import LaunchSettingsPolicy
 from recovery.engine import schedule
 from recovery.engine import wave_preflight as engine
 from recovery.engine.preflight import (
@@ -37,7 +38,7 @@ from recovery.services import wave_settings, waves
 from recovery.services.events import note
 from recovery.services.leases import Lease
 from recovery.services.wave_facts import Known, facts_of, known_of, places, waiting
-from recovery.states import CheckOutcome, LaunchSettingsPolicy, WaveState
+from recovery.states import CheckOutcome, WaveState
 
 _BEFORE_LAUNCH: Final = (WaveState.PENDING, WaveState.WAITING)
 # How soon AWS is asked again by itself after something was in the way; longer each time.

@@ -11,11 +11,11 @@ from django.utils import timezone
 from protection.choices import SettingsLevel
 from protection.models import AccountRegion, LaunchSettings, SourceServer
 from protection.selectors import servers_chosen
+from recovery.choices import CheckLevel
 from recovery.models import ServerClaim
 from recovery.selectors import existing_instances, holds_by_plan, servers_by_group
 from recovery.services import plan_checks, plans
 from recovery.services.plans import GroupServers, PlanSpec, WaveSpec
-from recovery.states import CheckLevel
 from tests.factories.protection import (
     ProtectionGroupFactory,
     SourceServerFactory,

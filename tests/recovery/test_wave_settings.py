@@ -11,9 +11,10 @@ from protection.choices import ApplyState
 from protection.errors import NothingToApply
 from protection.models import LaunchApply
 from protection.services import launch_apply
+from recovery.choices import LaunchSettingsPolicy
 from recovery.models import Execution, Notice, WavePreflight
 from recovery.services import executions, plans, wave_settings
-from recovery.states import ExecutionState, LaunchSettingsPolicy
+from recovery.states import ExecutionState
 from tests.protection.launch_world import Place, place_of
 from tests.worlds import PERSON, drill, launches, states, wave
 

@@ -85,11 +85,6 @@ class Command(BaseCommand):
         parser.add_argument("--minutes", type=_minutes, help=f"1 to {steering.MOST_MINUTES}")
         parser.add_argument("--confirm", default="", help="the plan's name, for a recovery")
         parser.add_argument("--check", type=UUID, help="the id of a check, as the API shows it")
-        parser.add_argument(
-            "--override-preflight",
-            action="store_true",
-            help="approve although its preflight is old or says no",
-        )
         parser.add_argument("--server", action="append", default=[], help="an id at DRS")
         starting.add_arguments(parser)
 

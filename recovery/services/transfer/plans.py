@@ -7,13 +7,13 @@ from uuid import UUID
 from drportal.errors import DomainError, InvalidInput
 from protection.models import ProtectionGroup
 from recovery import configuration
+from recovery.choices import LaunchSettingsPolicy
 from recovery.engine import gates
 from recovery.errors import GroupWasRefused
 from recovery.models import RecoveryPlan
 from recovery.services import plans
 from recovery.services.transfer.outcome import Fate, What
 from recovery.services.transfer.part import Part
-from recovery.states import LaunchSettingsPolicy
 
 
 def plan(part: Part) -> Fate:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recovery.choices import GateExpiry
 from recovery.engine import gates, steps
 from recovery.engine.gates import GateRule, Standing, standing
 from recovery.engine.steps import ExecutionView, WaveView, next_steps
-from recovery.states import GateExpiry
 
 REACHED = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = st.sampled_from(["ann", "bob", "cat", "dan", "eve"])
