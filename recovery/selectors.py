@@ -189,9 +189,10 @@ def with_latest(plans: QuerySet[RecoveryPlan]) -> QuerySet[Any]:
 def with_drills(plans: QuerySet[RecoveryPlan]) -> QuerySet[Any]:
     """`plans` with when their last drill that completed ended, last_drill_at, and by when the next
     is to, drill_due_at; null without an interval. One that never was counts from the plan's making.
+    A drill of a part of the plan does not count: the rest was not tried.
     """
     drills = Execution.objects.filter(
-        plan=OuterRef("pk"), kind=Kind.DRILL, state=ExecutionState.COMPLETED
+        plan=OuterRef("pk"), kind=Kind.DRILL, state=ExecutionState.COMPLETED, options={}
     ).order_by("-finished_at")
     interval = ExpressionWrapper(
         F("drill_every_days") * Value(timedelta(days=1)), output_field=DurationField()

@@ -124,6 +124,7 @@ def _gates(user: Anybody) -> list[dict[str, Any]]:
             "execution": wave.execution,
             "kind": tones.kind_badge(wave.execution.kind),
             "since": age(wave.gate_reached_at, never="an unknown time"),
+            "named": bool(wave.gate_rule),
             "may_open": everything or wave.execution.plan_id in steered,
         }
         for wave in waves.order_by("gate_reached_at", "id")[:_MOST]

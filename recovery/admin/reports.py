@@ -12,7 +12,7 @@ from recovery.admin.plan_versions import ChangeLine, change_lines
 from recovery.engine.measures import Spent, Verdict
 from recovery.engine.options import StartOptions
 from recovery.models import WaveServer
-from recovery.services.reports import Measured, Report
+from recovery.services.reports import Measured, Report, checks_said
 from recovery.states import ServerState
 
 _VERDICTS = {
@@ -68,6 +68,7 @@ class ServerLine:
     badge: SafeString
     point_age: str
     chosen: str
+    checks: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,7 @@ def _servers(report: Report) -> list[ServerLine]:
             badge=tones.server_badge(ServerState(server.state)),
             point_age=_point(ages[server.pk]) if server.pk in ages else "",
             chosen=tones.chosen_point(server),
+            checks=checks_said(server),
         )
         for wave in report.execution.waves.all()
         for server in wave.servers.all()

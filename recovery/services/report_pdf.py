@@ -18,9 +18,10 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import LongTable, Paragraph, SimpleDocTemplate, Spacer, TableStyle
 
 from recovery.engine.measures import Spent, Verdict
-from recovery.models import WaveServer
+from recovery.engine.options import StartOptions
+from recovery.models import Execution, WaveServer
 from recovery.services.plan_differences import Change, Differences
-from recovery.services.reports import Measured, Report, Since
+from recovery.services.reports import Measured, Report, Since, checks_said
 from recovery.states import Kind, ServerState, WaveState
 
 _LONGEST: Final = 1500  # letters of a message: more would not fit on a page
@@ -144,11 +145,25 @@ def _asked_for(report: Report) -> Iterable[Sequence[str]]:
     yield "Ended", f"{_at(ended)} UTC" if ended else "not yet"
     yield "Took" if report.final else "So far", _lasting(report.measured.took)
     yield "Reason", execution.reason or "none was given"
+    if execution.ticket:
+        yield "Ticket", execution.ticket
+    if execution.options:
+        yield "Part", StartOptions.of_dict(execution.options).said()
+    yield from _approved(execution)
     if execution.cancel_requested_at:
         said = f"{execution.cancel_requested_by}, {_at(execution.cancel_requested_at)} UTC"
         yield "Cancelled by", f"{said}: {execution.cancel_reason or 'no reason was given'}"
     yield "Execution", str(execution.pk)
     yield "Report made", f"{_at(report.made_at)} UTC"
+
+
+def _approved(execution: Execution) -> Iterable[Sequence[str]]:
+    if execution.approved_at:
+        comment = f": {execution.approval_comment}" if execution.approval_comment else ""
+        said = f"{execution.approved_by}, {_at(execution.approved_at)} UTC{comment}"
+        yield "Approved by", said
+    elif execution.approval_needed:
+        yield "Approved by", "nobody"
 
 
 def _targets(report: Report) -> Iterable[Sequence[str]]:
@@ -199,6 +214,9 @@ def _waves(report: Report) -> Iterable[Sequence[str]]:
 def _gates(report: Report) -> Iterable[str]:
     for wave in report.execution.waves.all():
         before = f"Gate before {wave.position} {wave.name}"
+        for row in wave.decisions.all():
+            comment = f": {row.comment}" if row.comment else ""
+            yield f"{before}: {row}, {_at(row.at)} UTC{comment}"
         if wave.gate_opened_at:
             comment = f": {wave.gate_comment}" if wave.gate_comment else ""
             yield f"{before}: opened by {wave.gate_opened_by}, {_at(wave.gate_opened_at)}{comment}"
@@ -220,7 +238,7 @@ def _servers(report: Report) -> Iterable[Sequence[str]]:
                 server.recovery_instance_id or ("not known" if launched else ""),
                 _point(server, ages.get(server.pk)) if launched else "",
                 _at(server.finished_at) if server.finished_at else "",
-                _shortened(server.message),
+                _shortened("\n".join(filter(None, [server.message, *checks_said(server)]))),
             )
 
 

@@ -21,7 +21,7 @@ from recovery.models import Execution, ExecutionEvent, PlanVersion, Wave, WaveSe
 from recovery.selectors import whole, with_counts
 from recovery.services.plan_differences import Differences, differences
 from recovery.services.wave_preflights import kept
-from recovery.states import EXECUTION, LAUNCHED_WELL, ServerState
+from recovery.states import EXECUTION, LAUNCHED_WELL, ServerCheckState, ServerState
 
 _PAUSED = "execution.pause_requested"
 # What began with an event of a kind, and ended with one of another.
@@ -117,6 +117,18 @@ def report(execution: Execution) -> Report:
         since=_since(found),
         events=events,
     )
+
+
+def checks_said(server: WaveServer) -> list[str]:
+    """What became of each check of a launched server, and who passed it by hand and why."""
+    told = []
+    for check in server.checks.all():
+        said = f"Check {check.name}: {ServerCheckState(check.state).label.lower()}"
+        said += f", {check.message}" if check.message else ""
+        if check.by_hand:
+            said += f" Passed by hand by {check.by_hand}: {check.reason}"
+        told.append(said)
+    return told
 
 
 def _measured(execution: Any, events: Sequence[ExecutionEvent]) -> Measured:

@@ -11,7 +11,15 @@ from django.utils import timezone
 from audit.services import record
 from drportal.actor import SCHEDULE
 from drportal.mirror.services import mark
-from recovery.models import CleanUp, DrillOccurrence, Execution, LaunchJob, Termination
+from recovery.failback_states import FAILBACK
+from recovery.models import (
+    CleanUp,
+    DrillOccurrence,
+    Execution,
+    Failback,
+    LaunchJob,
+    Termination,
+)
 from recovery.models.clean_ups import CleanUpState
 from recovery.services import terminations
 from recovery.states import EXECUTION, JOB, TERMINATION
@@ -54,8 +62,9 @@ def _old(long_ago: Any) -> QuerySet[Execution]:
     cleaning = Termination.objects.filter(
         execution=OuterRef("pk"), state__in=sorted(TERMINATION.active)
     )
+    returning = Failback.objects.filter(execution=OuterRef("pk"), state__in=sorted(FAILBACK.active))
     planned = CleanUp.objects.filter(execution=OuterRef("pk"), state=CleanUpState.PLANNED)
-    return found.exclude(Exists(launching) | Exists(cleaning) | Exists(planned))
+    return found.exclude(Exists(launching) | Exists(cleaning) | Exists(returning) | Exists(planned))
 
 
 def _of_plan() -> QuerySet[Execution]:
@@ -96,6 +105,11 @@ def _mark(execution: Execution) -> None:
     cleaned = execution.terminations
     mark("Terminations", *cleaned.values_list("pk", flat=True))
     mark("TerminationJobs", *cleaned.exclude(jobs=None).values_list("jobs__pk", flat=True))
+    returned = execution.failbacks
+    mark("Failbacks", *returned.values_list("pk", flat=True))
+    mark("FailbackJobs", *returned.exclude(jobs=None).values_list("jobs__pk", flat=True))
+    rows = returned.exclude(instances=None).values_list("instances__pk", flat=True)
+    mark("FailbackInstances", *rows)
     mark("CleanUps", *CleanUp.objects.filter(execution=execution).values_list("pk", flat=True))
     occurrences = DrillOccurrence.objects.filter(execution=execution)
     mark("DrillOccurrences", *occurrences.values_list("pk", flat=True))

@@ -6,10 +6,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from recovery.models import RecoveryPlan, WaveServer
+from recovery.models import Execution, GateDecision, RecoveryPlan, ServerCheck, WaveServer
 from recovery.services.report_pdf import pdf_of
 from recovery.services.reports import report
 from recovery.states import ExecutionState, Kind, ServerState
+from tests.factories.checks import failed_by_its_check
 from tests.factories.recovery import (
     ExecutionEventFactory,
     ExecutionFactory,
@@ -128,3 +129,21 @@ def test_the_page_has_a_button_for_it(execution):
     answer = browser.get(f"{page}.pdf")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
     assert "Payroll" in " ".join(pages(answer.content))
+
+
+def test_page_and_pdf_name_who_approved_who_decided_at_gates_and_each_check(root):
+    execution, server = failed_by_its_check(message="Nothing listens.")
+    Execution.objects.filter(pk=execution.pk).update(
+        approval_needed=True, approved_at=timezone.now(), approved_by="ann", ticket="INC-7"
+    )
+    wave = execution.waves.get(position=1)
+    GateDecision.objects.create(wave=wave, person="bob", approved=True, comment="The data is there")
+    found = root.get(f"/admin/recovery/execution/{execution.pk}/report/").content.decode()
+    filed = told(execution)
+    for fact in ("ann, ", "INC-7", "approved by bob", "The data is there", "Nothing listens."):
+        assert fact in found, fact
+        assert fact.replace(" ", "") in filed.replace(" ", ""), fact
+    ServerCheck.objects.filter(server=server).update(by_hand="cleo", reason="I looked.")
+    assert "Passed by hand by cleo: I looked." in (
+        root.get(f"/admin/recovery/execution/{execution.pk}/report/").content.decode()
+    )

@@ -29,9 +29,10 @@ def plan():
     return RecoveryPlanFactory.create(name="Payroll", drill_every_days=90, created_at=created)
 
 
-def drilled(plan, days_ago, *, state=ExecutionState.COMPLETED, kind=Kind.DRILL):
+def drilled(plan, days_ago, *, state=ExecutionState.COMPLETED, kind=Kind.DRILL, **said):
     ended = timezone.now() - days_ago * DAY
     more = {} if state == ExecutionState.RUNNING else {"finished_at": ended}
+    more |= said
     return ExecutionFactory.create(plan=plan, kind=kind, state=state, created_at=ended, **more)
 
 
@@ -51,6 +52,7 @@ def overdue() -> bool:
         (10, {"state": ExecutionState.CANCELLED}, True),
         (10, {"kind": Kind.RECOVERY}, True),
         (0, {"state": ExecutionState.RUNNING}, True),
+        (10, {"options": {"from_wave": 2}}, True),
     ],
 )
 def test_only_a_drill_that_completed_counts(plan, days_ago, more, expected):

@@ -7,11 +7,13 @@ from django.utils import timezone
 
 from audit.models import AuditRecord
 from drportal.mirror.models import OutboxEntry
+from recovery.failback_states import FailbackState
 from recovery.models import Execution
 from recovery.services import retention
 from recovery.states import ExecutionState, JobState, Kind
 from recovery.tasks import forget_executions
 from tests.factories.drills import CleanUpFactory, DrillOccurrenceFactory
+from tests.factories.failbacks import FailbackFactory
 from tests.factories.recovery import (
     ExecutionFactory,
     LaunchJobFactory,
@@ -49,6 +51,7 @@ def test_what_is_older_goes_with_its_rows_and_the_record_and_the_mirror_say_so(p
     old = ended(plan, 400, reason="long ago")
     wave = WaveFactory.create(execution=old)
     occurrence = DrillOccurrenceFactory.create(execution=old, state="STARTED")
+    failback = FailbackFactory.create(execution=old, state=FailbackState.COMPLETED)
     young = ended(plan, 10)
     OutboxEntry.objects.all().delete()
     forget_executions()
@@ -60,6 +63,7 @@ def test_what_is_older_goes_with_its_rows_and_the_record_and_the_mirror_say_so(p
         ("ExecutionHistory", str(old.pk)),
         ("WaveStatus", str(wave.pk)),
         ("DrillOccurrences", str(occurrence.pk)),
+        ("Failbacks", str(failback.pk)),
     }
     occurrence.refresh_from_db()
     assert occurrence.execution is None
@@ -91,10 +95,14 @@ def test_what_may_still_run_or_is_worked_on_stays():
     launching = ended(running.plan, 400)
     LaunchJobFactory.create(wave=WaveFactory.create(execution=launching), state=JobState.QUEUED)
     planned = CleanUpFactory.create(execution=ended(running.plan, 400)).execution
+    returning = FailbackFactory.create(
+        execution=ended(running.plan, 400, kind=Kind.RECOVERY)
+    ).execution
+    ended(running.plan, 2, kind=Kind.RECOVERY)
     Execution.objects.filter(pk=running.pk).update(finished_at=timezone.now() - 400 * DAY)
     ended(running.plan, 1)
     forget_executions()
-    assert {running, launching, planned} <= set(Execution.objects.all())
+    assert {running, launching, planned, returning} <= set(Execution.objects.all())
 
 
 def test_a_turn_is_bounded(plan, monkeypatch):
