@@ -72,17 +72,21 @@ class Worker:
 
 
 class Beat:
-    """What beat does for the engine: a tick every second, sent to the real broker."""
+    """What beat does for the engine: a tick every second, sent to the real broker, and whatever
+    else a journey wants done, by task and queue.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, **tasks: str) -> None:
+        self._tasks = {"recovery.tick": "engine"} | tasks
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._over.wait(1):
-            with suppress(OSError):
-                current_app.send_task("recovery.tick", queue="engine", expires=5, retry=False)
+            for task, queue in self._tasks.items():
+                with suppress(OSError):
+                    current_app.send_task(task, queue=queue, expires=5, retry=False)
 
     def stop(self) -> None:
         self._over.set()
