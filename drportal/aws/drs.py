@@ -63,13 +63,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class LogItem:
-    """One line of a job's log. Lines about the whole job name no server."""
+    """One line of a job's log. Lines about the whole job name no server. `attempt` counts, of
+    `attempts`, how often DRS has tried; None where it does not say.
+    """
 
     at: datetime | None
     event: str
     server_id: str = ""
     error: str = ""
     instance_id: str = ""
+    conversion_id: str = ""
+    attempt: int | None = None
+    attempts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +324,9 @@ def _log_item(item: dict[str, Any]) -> LogItem:
         server_id=data.get("sourceServerID", ""),
         error=data.get("rawError", ""),
         instance_id=data.get("targetInstanceID", ""),
+        conversion_id=data.get("conversionServerID", ""),
+        attempt=data.get("attemptCount"),
+        attempts=data.get("maxAttemptsCount"),
     )
 
 

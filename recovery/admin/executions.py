@@ -21,6 +21,7 @@ from recovery.admin.checking import CheckPages
 from recovery.admin.clean_ups import CleanUpPages
 from recovery.admin.comparisons import ComparisonPages
 from recovery.admin.failback_pages import FailbackPages
+from recovery.admin.job_logs import JobLogPages
 from recovery.admin.reports import page
 from recovery.admin.steering import (
     can_be_paused,
@@ -42,7 +43,9 @@ _MOST_EVENTS = 200
 
 
 @admin.register(Execution, site=site)
-class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages, ComparisonPages, FailbackPages):
+class ExecutionAdmin(
+    ApprovalPages, CheckPages, CleanUpPages, ComparisonPages, FailbackPages, JobLogPages
+):
     """What runs and what ran."""
 
     icon, section, place = "play_circle", "Recovery", 20
@@ -83,6 +86,7 @@ class ExecutionAdmin(ApprovalPages, CheckPages, CleanUpPages, ComparisonPages, F
             *self.clean_up_urls(),
             *self.comparison_urls(),
             *self.failback_urls(),
+            *self.job_log_urls(),
         ]
 
     @admin.display(description="Requested", ordering="created_at")

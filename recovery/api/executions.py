@@ -18,6 +18,7 @@ from recovery.api.comparisons import ComparisonActions
 from recovery.api.examples import DRILL, RECOVERY
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
 from recovery.api.filters import ExecutionFilters
+from recovery.api.job_logs import JobLogActions
 from recovery.api.reports import ReportActions
 from recovery.api.serializers import ExecutionIn
 from recovery.api.starting import shown, start
@@ -33,6 +34,7 @@ class ExecutionViewSet(
     launch_settings.LaunchSettingsActions,
     ReportActions,
     ComparisonActions,
+    JobLogActions,
 ):
     """Executions. They are seen and steered through their plan's permissions."""
 
@@ -44,13 +46,18 @@ class ExecutionViewSet(
         "events": Needs.to_see(ExecutionPermission.VIEW),
         "report": Needs.to_see(ExecutionPermission.VIEW),
         "compare": Needs.to_see(ExecutionPermission.VIEW),
+        "job_logs": Needs.to_see(ExecutionPermission.VIEW),
         **steering.NEEDS,
         **approvals.NEEDS,
         **wave_preflights.NEEDS,
         **launch_settings.NEEDS,
     }
-    lists = frozenset({"list", "events"})
-    parameters = {"report": frozenset({"format"}), "compare": frozenset({"with"})}
+    lists = frozenset({"list", "events", "job_logs"})
+    parameters = {
+        "report": frozenset({"format"}),
+        "compare": frozenset({"with"}),
+        "job_logs": frozenset({"fresh", "drs_job_id"}),
+    }
     serializer_class = ExecutionOut
     filterset_class = ExecutionFilters
 

@@ -8,6 +8,7 @@ from recovery.models.drill_schedules import DrillOccurrence, DrillSchedule
 from recovery.models.executions import Execution, ExecutionEvent, Wave, WaveServer
 from recovery.models.failbacks import Failback, FailbackInstance, FailbackJob
 from recovery.models.gates import ApprovalLink, GateDecision
+from recovery.models.job_logs import JobLog
 from recovery.models.notices import Delivery, Notice, NoticeChannel, NoticePreference
 from recovery.models.plans import PlanVersion, PlanWave, PlanWaveGroup, RecoveryPlan
 from recovery.models.preflights import Preflight
@@ -29,6 +30,7 @@ __all__ = [
     "FailbackJob",
     "GateDecision",
     "ImportRun",
+    "JobLog",
     "JobWatch",
     "LaunchJob",
     "Notice",

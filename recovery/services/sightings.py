@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.utils import timezone
 
-from drportal.aws.drs import Job
+from drportal.aws.drs import Job, LogItem
 from drportal.jobs import hint
 from drportal.mirror.services import mark
 from drportal.state import move, move_all
@@ -14,7 +14,7 @@ from recovery.engine import checks as rules
 from recovery.engine import outcome
 from recovery.engine.verdicts import Judgement, ServerLog, judge
 from recovery.models import Execution, LaunchJob, WaveServer
-from recovery.services import leases, server_checks
+from recovery.services import job_logs, leases, server_checks
 from recovery.services.events import note, titled
 from recovery.services.waves import release_claims
 from recovery.states import EXECUTION, JOB, SERVER, JobState, Phase, ServerState
@@ -23,13 +23,14 @@ from recovery.states import EXECUTION, JOB, SERVER, JobState, Phase, ServerState
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What one poll saw of one launch job. `found` is None if DRS did not list it; `gone`, if it
-    has not done so for long. `log` is None if it was not read. `instances` are the job's own
-    recovery instances, by server id.
+    has not done so for long. `log` and the `lines` that it was read from are None if it was not
+    read. `instances` are the job's own recovery instances, by server id.
     """
 
     job: LaunchJob
     found: Job | None
     log: dict[str, ServerLog] | None = None
+    lines: Sequence[LogItem] | None = None
     instances: dict[str, str] = field(default_factory=dict)
     gone: bool = False
 
@@ -42,6 +43,8 @@ def take_in(sight: Sight) -> bool:
         changed = _servers(sight, sight.found)
         if sight.log is not None:
             LaunchJob.objects.filter(pk=sight.job.pk).update(log_read_at=timezone.now())
+        if sight.lines is not None:
+            job_logs.keep(sight.job, sight.lines)
         if sight.found.completed:
             _ended(sight.job, sight.found)
         elif sight.found.status != sight.job.drs_status:

@@ -103,7 +103,7 @@ def _details(drs: Drs, job: LaunchJob, found: Job | None) -> Sight:
     if found is None:
         gone = timezone.now() - (job.started_at or job.created_at) > GONE_AFTER
         return Sight(job, None, gone=gone)
-    log = read_log(drs.job_log(found.job_id)) if _wants_log(job, found) else None
+    lines = drs.job_log(found.job_id) if _wants_log(job, found) else None
     instances = {}
     if found.completed:
         instances = {
@@ -111,7 +111,8 @@ def _details(drs: Drs, job: LaunchJob, found: Job | None) -> Sight:
             for instance in drs.recovery_instances(job.server_ids)
             if instance.job_id == found.job_id
         }
-    return Sight(job, found, log=log, instances=instances)
+    log = None if lines is None else read_log(lines)
+    return Sight(job, found, log=log, lines=lines, instances=instances)
 
 
 def _wants_log(job: LaunchJob, found: Job) -> bool:

@@ -129,6 +129,7 @@ ON_AN_OBJECT = [
     ("post", "recovery-plans/{idle.pk}/execute", real, "idle", PlanPermission, "RECOVER", 202),
     ("get", "executions/{execution.pk}", nothing, "plan", PlanPermission, "VIEW", 200),
     ("get", "executions/{execution.pk}/events", nothing, "plan", PlanPermission, "VIEW", 200),
+    ("get", "executions/{execution.pk}/job-logs", nothing, "plan", PlanPermission, "VIEW", 200),
     ("post", "executions/{execution.pk}/cancel", nothing, "plan", PlanPermission, "STEER", 202),
     ("post", "executions/{execution.pk}/pause", nothing, "plan", PlanPermission, "STEER", 202),
     ("post", "executions/{execution.pk}/resume", nothing, "plan", PlanPermission, "STEER", 202),

@@ -33,6 +33,7 @@ PATHS = [
     ("POST", f"executions/{PLAN}/terminate-instances"),
     ("GET", f"executions/{PLAN}/termination-status"),
     ("GET", f"executions/{PLAN}/recovery-instances"),
+    ("GET", f"executions/{PLAN}/job-logs"),
     ("GET POST", "accounts/targets"),
     ("GET PUT DELETE", f"accounts/targets/{TARGET}"),
     ("POST", f"accounts/targets/{TARGET}/validate"),

@@ -13,7 +13,7 @@ from recovery.models import Execution, RecoveryPlan
 from tests.factories.admin import Estate, estate
 from tests.factories.checks import ServerCheckFactory
 from tests.factories.protection import TargetAccountFactory
-from tests.factories.recovery import WaveFactory, WaveServerFactory
+from tests.factories.recovery import LaunchJobFactory, WaveFactory, WaveServerFactory
 from tests.factories.users import SuperuserFactory, UserFactory, grant
 
 PAGES = list(site._registry.values())
@@ -76,6 +76,33 @@ def pages_of(page: PortalAdmin) -> list[tuple[str, str]]:
     return [(name.removeprefix(prefix), name) for name in names]
 
 
+def _check_of(execution):
+    row = execution.servers.first() or WaveServerFactory.create(
+        wave=WaveFactory.create(execution=execution, position=99)
+    )
+    return (row.checks.first() or ServerCheckFactory.create(server=row)).pk
+
+
+def _job_of(execution):
+    job = execution.jobs.first() or LaunchJobFactory.create(
+        wave=WaveFactory.create(execution=execution, position=98)
+    )
+    return job.pk
+
+
+# What a page is about besides its object.
+MADE = {
+    "protection_targetaccount_remove_staging": lambda account: (
+        account.staging_accounts.get().account_id
+    ),
+    "recovery_execution_pass_check": _check_of,
+    "recovery_execution_job_log": _job_of,
+    "recovery_recoveryplan_preflight_shown": lambda plan: plan.preflights.get().pk,
+    "recovery_drillschedule_approve": lambda schedule: schedule.occurrences.get().pk,
+    "recovery_drillschedule_decline": lambda schedule: schedule.occurrences.get().pk,
+}
+
+
 def address(short: str, full: str, obj) -> str:
     if short in {"changelist", "add", "installation", "link"}:
         return reverse(f"admin:{full}")
@@ -102,18 +129,8 @@ def address(short: str, full: str, obj) -> str:
         "version": [1],
         "restore_version": [1, 1],
     }
-    if short == "remove_staging":
-        more[short] = [obj.staging_accounts.get().account_id]
-    if short == "pass_check":
-        row = obj.servers.first() or WaveServerFactory.create(
-            wave=WaveFactory.create(execution=obj, position=99)
-        )
-        check = row.checks.first() or ServerCheckFactory.create(server=row)
-        more[short] = [str(check.pk)]
-    if short == "preflight_shown":
-        more[short] = [str(obj.preflights.get().pk)]
-    if short in {"approve", "decline"}:
-        more[short] = [str(obj.occurrences.get().pk)]
+    if full in MADE:
+        more[short] = [str(MADE[full](obj))]
     return reverse(f"admin:{full}", args=[obj.pk, *more.get(short, [])])
 
 
