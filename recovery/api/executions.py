@@ -13,7 +13,7 @@ from drportal.api.access import Needs
 from drportal.api.pagination import LatestFirst
 from drportal.api.schema import refusal
 from drportal.errors import NotFound
-from recovery.api import approvals, launch_settings, steering, wave_preflights
+from recovery.api import approvals, launch_settings, steering, wave_preflights, wave_status
 from recovery.api.comparisons import ComparisonActions
 from recovery.api.examples import DRILL, RECOVERY
 from recovery.api.execution_serializers import EventOut, ExecutionDetail, ExecutionOut
@@ -35,6 +35,7 @@ class ExecutionViewSet(
     ReportActions,
     ComparisonActions,
     JobLogActions,
+    wave_status.WaveStatusActions,
 ):
     """Executions. They are seen and steered through their plan's permissions."""
 
@@ -51,6 +52,7 @@ class ExecutionViewSet(
         **approvals.NEEDS,
         **wave_preflights.NEEDS,
         **launch_settings.NEEDS,
+        **wave_status.NEEDS,
     }
     lists = frozenset({"list", "events", "job_logs"})
     parameters = {

@@ -38,3 +38,8 @@ def poll_after(unchanged: timedelta, *, ending: bool) -> timedelta:
         fastest=seconds(settings.POLL_FASTEST_SECONDS),
         slowest=seconds(settings.POLL_SLOWEST_SECONDS),
     )
+
+
+def between_polls() -> timedelta:
+    """How soon after one another a place is polled at most."""
+    return seconds(settings.POLL_FASTEST_SECONDS)

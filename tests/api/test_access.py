@@ -45,6 +45,7 @@ from tests.factories.recovery import ExecutionFactory
 from tests.factories.users import UserFactory, grant
 
 TARGETS = "accounts/targets"
+WAVE = "executions/{execution.pk}/waves/2"
 pytestmark = pytest.mark.django_db
 
 
@@ -129,6 +130,11 @@ ON_AN_OBJECT = [
     ("post", "recovery-plans/{idle.pk}/execute", real, "idle", PlanPermission, "RECOVER", 202),
     ("get", "executions/{execution.pk}", nothing, "plan", PlanPermission, "VIEW", 200),
     ("get", "executions/{execution.pk}/events", nothing, "plan", PlanPermission, "VIEW", 200),
+    *(
+        ("post", f"{WAVE}/{asked}", nothing, "plan", PlanPermission, "STEER", 202)
+        for asked in ("poll", "completion")
+    ),
+    ("get", WAVE + "/status", nothing, "plan", PlanPermission, "VIEW", 200),
     ("get", "executions/{execution.pk}/job-logs", nothing, "plan", PlanPermission, "VIEW", 200),
     ("post", "executions/{execution.pk}/cancel", nothing, "plan", PlanPermission, "STEER", 202),
     ("post", "executions/{execution.pk}/pause", nothing, "plan", PlanPermission, "STEER", 202),

@@ -42,7 +42,7 @@ def _actions() -> list[tuple[str, type[PortalViewSet], str]]:
 
 
 def test_all_paths_are_found():
-    assert len({path for path, _, _ in _views()}) == 121
+    assert len({path for path, _, _ in _views()}) == 124
 
 
 def test_the_only_views_that_are_no_viewsets_are_known():

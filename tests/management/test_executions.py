@@ -199,3 +199,17 @@ def test_it_has_checks_made_again_and_passes_one(olivia):
     assert server.state == "READY"
     with pytest.raises(CommandError, match="--check"):
         run("pass-check", str(execution.pk), "--reason", "Seen")
+
+
+def test_it_polls_a_wave_and_tells_what_its_servers_say(execution, olivia):
+    wave = execution.waves.get(position=2)
+    type(wave).objects.filter(pk=wave.pk).update(state="LAUNCHING", started_at=timezone.now())
+    WaveServerFactory.create(wave=wave, name="db-1", state="FAILED", message="Full")
+    for what in ("poll", "completion"):
+        said = run(what, str(execution.pk), "--wave", "2")
+        assert "is LAUNCHING; its servers say FAILED" in said
+        assert "Full" in said
+    assert done() == [
+        ("recovery.wave.polled", "olivia", "DIRECT"),
+        ("recovery.wave.completion_asked", "olivia", "DIRECT"),
+    ]

@@ -23,6 +23,7 @@ from recovery.services import (
     terminations,
     wave_overrides,
     wave_settings,
+    wave_status,
 )
 from recovery.states import InstanceOutcome
 
@@ -40,6 +41,8 @@ _WHAT = (
     "pass-check",
     "override",
     "apply-config",
+    "poll",
+    "completion",
     "terminate",
     "terminations",
     "veto",
@@ -70,6 +73,8 @@ class Command(BaseCommand):
         "pass-check: take --check, the id of a check, as passed; --reason says why. "
         "override: let --wave launch although what AWS says keeps it from that. "
         "apply-config: have launch settings applied to what has yet to launch. "
+        "poll: have DRS asked now about the jobs of --wave, and say what is known. "
+        "completion: have --wave end, if its servers have. "
         "terminate: terminate what it launched; after a recovery --confirm takes the plan's name. "
         "terminations: what became of each instance. "
         "veto: do not let it be cleaned up by itself. "
@@ -189,6 +194,24 @@ class Command(BaseCommand):
         for apply in wave_settings.ask(execution, actor=actor):
             count = apply.servers.count()
             self.stdout.write(f"{apply.group}: {count} servers are to have their launch settings.")
+
+    def _poll(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        self._tell(wave_status.poll(execution, position=_wave(options), actor=actor))
+
+    def _completion(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
+        self._tell(wave_status.complete(execution, position=_wave(options), actor=actor))
+
+    def _tell(self, status: wave_status.WaveStatus) -> None:
+        says = status.by_servers or "nothing, for it never launched"
+        self.stdout.write(f"{status.wave} is {status.wave.state}; its servers say {says}.")
+        for place in status.places:
+            told = f"{place.answered_at:%Y-%m-%d %H:%M:%S} UTC" if place.answered_at else "never"
+            trouble = f" {place.trouble}" if place.trouble else ""
+            self.stdout.write(
+                f"  DRS last told of {place.account_id}/{place.region}: {told}.{trouble}"
+            )
+        for server in status.servers:
+            self.stdout.write(f"  {server}: {server.state}. {server.message}".rstrip())
 
     def _terminate(self, execution: Execution, options: dict[str, Any], actor: Actor) -> None:
         termination = terminations.request(
