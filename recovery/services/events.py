@@ -1,5 +1,8 @@
 """The timeline of an execution."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from drportal.actor import PORTAL, Actor
 from drportal.mirror.services import mark
 from drportal.transactions import must_be_in_transaction
@@ -35,6 +38,39 @@ def note(
     if wave is not None:
         mark("WaveStatus", wave.pk)
     notices.of_event(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the timeline that is to be written."""
+
+    kind: str
+    message: str
+    server: WaveServer | None = None
+
+
+def note_all(execution: Execution, lines: Sequence[Line], *, wave: Wave) -> None:
+    """Add lines about a wave to the timeline, in their order, as `note` adds one: in as many
+    statements, however many they are.
+    """
+    must_be_in_transaction("note_all()")
+    if not lines:
+        return
+    events = ExecutionEvent.objects.bulk_create(
+        ExecutionEvent(
+            execution=execution,
+            wave=wave,
+            server=line.server,
+            kind=line.kind,
+            message=line.message[:_LONGEST],
+            actor=PORTAL.name,
+        )
+        for line in lines
+    )
+    mark("ExecutionHistory", execution.pk)
+    mark("WaveStatus", wave.pk)
+    for event in events:
+        notices.of_event(event)
 
 
 def titled(job: LaunchJob) -> str:

@@ -7,7 +7,7 @@ them, and a rebuilt portal that still watches a job reads its log again.
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import asdict, dataclass
@@ -59,19 +59,22 @@ class ToldLog:
     missing: str = ""
 
 
-def keep(job: LaunchJob, lines: Sequence[LogItem]) -> None:
-    """Keep what DRS told of a job's log, in the transaction of what was made of it, if it is new.
+def keep(told: Iterable[tuple[LaunchJob, Sequence[LogItem]]]) -> None:
+    """Keep what DRS told of the logs of jobs, in the transaction of what was made of it, if it is
+    new. One query, and two for each log that is new.
 
     DRS forgets logs: an empty one takes the place of none.
     """
     must_be_in_transaction("keep()")
-    items, left_out = _kept(lines)
-    digest = hashlib.sha256(json.dumps([items, left_out]).encode()).hexdigest()
-    known = JobLog.objects.filter(job=job).values_list("digest", flat=True).first()
-    if known == digest or (known is not None and not items):
-        return
-    told = {"items": items, "left_out": left_out, "digest": digest}
-    JobLog.objects.update_or_create(job=job, defaults=told)
+    logs = {job: _kept(lines) for job, lines in told}
+    known = dict(JobLog.objects.filter(job__in=logs).values_list("job_id", "digest"))
+    for job, (items, left_out) in logs.items():
+        digest = hashlib.sha256(json.dumps([items, left_out]).encode()).hexdigest()
+        before = known.get(job.pk)
+        if before == digest or (before is not None and not items):
+            continue
+        kept = {"items": items, "left_out": left_out, "digest": digest}
+        JobLog.objects.update_or_create(job=job, defaults=kept)
 
 
 def jobs_of(execution: Execution) -> QuerySet[LaunchJob]:

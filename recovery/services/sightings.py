@@ -1,7 +1,9 @@
 """Writing down what a poll saw of a launch job and its servers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final, cast
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,15 +11,21 @@ from django.utils import timezone
 from drportal.aws.drs import Job, LogItem
 from drportal.jobs import hint
 from drportal.mirror.services import mark
-from drportal.state import move, move_all
+from drportal.state import StaleState, move, move_all
 from recovery.engine import checks as rules
 from recovery.engine import outcome
 from recovery.engine.verdicts import Judgement, ServerLog, judge
 from recovery.models import Execution, LaunchJob, WaveServer
 from recovery.services import job_logs, leases, server_checks
-from recovery.services.events import note, titled
+from recovery.services.events import Line, note, note_all, titled
 from recovery.services.waves import release_claims
 from recovery.states import EXECUTION, JOB, SERVER, JobState, Phase, ServerState
+
+# What a poll may set of a server at any time, and what it looks at besides.
+_SHOWN: Final = ("phase", "message", "launch_status", "recovery_instance_id")
+_LOOKED_AT: Final = ("server_id", "state", "launched_at", *_SHOWN)
+_OPEN: Final = frozenset({ServerState.LAUNCHING, ServerState.UNKNOWN})
+_LAST_PHASES: Final = frozenset({Phase.LAUNCH, Phase.DONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,63 +43,138 @@ class Sight:
     gone: bool = False
 
 
-def take_in(sight: Sight) -> bool:
-    """Write what was seen, in one transaction, and return whether it was anything new."""
-    with transaction.atomic():
-        if sight.found is None:
-            return _lost(sight.job) if sight.gone else False
-        changed = _servers(sight, sight.found)
-        if sight.log is not None:
-            LaunchJob.objects.filter(pk=sight.job.pk).update(log_read_at=timezone.now())
-        if sight.lines is not None:
-            job_logs.keep(sight.job, sight.lines)
-        if sight.found.completed:
-            _ended(sight.job, sight.found)
-        elif sight.found.status != sight.job.drs_status:
-            LaunchJob.objects.filter(pk=sight.job.pk).update(drs_status=sight.found.status)
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a poll: whether anything was `changed`, and whether a job may be `ending`."""
+
+    changed: bool
+    ending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a poll makes of one server: where it is to go, and what is shown of it."""
+
+    judged: Judgement
+    moves: bool
+    shown: dict[str, str]
+
+    def new_to(self, server: WaveServer) -> bool:
+        return self.moves or any(getattr(server, name) != self.shown[name] for name in _SHOWN)
+
+
+def take_in(sights: Sequence[Sight]) -> Taken:
+    """Write what was seen, in one transaction for each job of which anything is new.
+
+    Most polls see nothing new. What they cost does not grow with the number of jobs: everything is
+    read at once, without locks, and what is new is looked at again under them.
+    """
+    jobs = [sight.job.pk for sight in sights]
+    servers: dict[UUID, list[WaveServer]] = {pk: [] for pk in jobs}
+    for server in WaveServer.objects.filter(launch_job__in=jobs).only("launch_job", *_LOOKED_AT):
+        servers[cast("UUID", server.launch_job_id)].append(server)
+    changed = False
+    for sight in sights:
+        if _anything_new(sight, servers[sight.job.pk]):
+            servers[sight.job.pk] = _write(sight)
             changed = True
-        if changed or sight.found.completed:
-            mark("WaveStatus", sight.job.wave_id)
-            mark("ExecutionHistory", sight.job.execution_id)
-        return changed or sight.found.completed
+    _logs_read([sight for sight in sights if sight.log is not None])
+    ending = any(_may_be_ending(sight, servers[sight.job.pk]) for sight in sights)
+    return Taken(changed=changed, ending=ending)
 
 
-def _servers(sight: Sight, found: Job) -> bool:
-    words = {entry.server_id: entry for entry in found.participants}
+def _logs_read(sights: Sequence[Sight]) -> None:
+    """Write down which logs were read, and what of them is new."""
+    if not sights:
+        return
+    with transaction.atomic():
+        read = [sight.job.pk for sight in sights]
+        LaunchJob.objects.filter(pk__in=read).update(log_read_at=timezone.now())
+        job_logs.keep((sight.job, sight.lines) for sight in sights if sight.lines is not None)
+
+
+def _anything_new(sight: Sight, servers: Iterable[WaveServer]) -> bool:
+    if sight.found is None:
+        return sight.gone
+    if sight.found.completed or sight.found.status != sight.job.drs_status:
+        return True
+    return any(seen.new_to(server) for server, seen in _seen(sight, sight.found, servers))
+
+
+def _may_be_ending(sight: Sight, servers: Iterable[WaveServer]) -> bool:
+    """Whether all that it has yet to launch is in the last phase, or has failed by its log."""
+    if sight.found is None or sight.found.completed:
+        return False
+    launching = [server for server in servers if server.state in _OPEN]
+    return all(
+        server.phase in _LAST_PHASES or (server.state == ServerState.LAUNCHING and server.message)
+        for server in launching
+    )
+
+
+@transaction.atomic
+def _write(sight: Sight) -> list[WaveServer]:
+    """Write what is new of one job, and return its servers as they are now."""
+    if sight.found is None:
+        _lost(sight.job)
+        return []
     servers = list(sight.job.servers.select_for_update().order_by("pk"))
-    changed = []
+    _servers(sight, sight.found, servers)
+    if sight.found.completed:
+        _ended(sight.job, sight.found)
+    elif sight.found.status != sight.job.drs_status:
+        LaunchJob.objects.filter(pk=sight.job.pk).update(drs_status=sight.found.status)
+    mark("WaveStatus", sight.job.wave_id)
+    mark("ExecutionHistory", sight.job.execution_id)
+    return servers
+
+
+def _servers(sight: Sight, found: Job, servers: Sequence[WaveServer]) -> None:
+    changed, moving, lines = [], [], []
+    for server, seen in _seen(sight, found, servers):
+        if not seen.new_to(server):
+            continue
+        changed.append(server)
+        for name, value in seen.shown.items():
+            setattr(server, name, value)
+        checks = _checks(sight.job, server, seen)
+        if checks:
+            lines.append(_launched_to_be_checked(server, checks))
+        elif seen.moves:
+            moving.append((server, seen.judged.state))
+            lines += _told(server, seen.judged)
+    _move(moving)
+    note_all(sight.job.execution, lines, wave=sight.job.wave)
+    WaveServer.objects.bulk_update(changed, _SHOWN)
+
+
+def _seen(
+    sight: Sight, found: Job, servers: Iterable[WaveServer]
+) -> Iterator[tuple[WaveServer, _Seen]]:
+    """What a poll makes of each server of a job that DRS lists."""
+    words = {entry.server_id: entry for entry in found.participants}
     for server in servers:
-        entry = words.get(server.server_id)
+        instance = sight.instances.get(server.server_id, "")
         if server.launched_at is not None:
             # It was launched; how it is now is for its checks to say.
-            changed += _fill_in(sight, server)
+            yield server, _still(server, instance)
             continue
-        log = _log_of(sight, server)
+        entry, log = words.get(server.server_id), _log_of(sight, server)
         told = entry.recovery_instance_id if entry else ""
-        instance = told or sight.instances.get(server.server_id, "") or log.instance_id
         status = entry.launch_status if entry else ""
         judged = judge(
-            launch_status=status,
-            log=log,
-            completed=found.completed,
-            instance_id=sight.instances.get(server.server_id, ""),
+            launch_status=status, log=log, completed=found.completed, instance_id=instance
         )
-        if _update(server, judged, status=status, phase=log.phase, instance=instance):
-            changed.append(server)
-        _move(sight.job, server, judged)
-    WaveServer.objects.bulk_update(
-        changed, ["phase", "message", "launch_status", "recovery_instance_id"]
-    )
-    return bool(changed)
+        instance = told or instance or log.instance_id
+        yield server, _of(server, judged, status=status, phase=log.phase, instance=instance)
 
 
-def _fill_in(sight: Sight, server: WaveServer) -> list[WaveServer]:
-    """Note which instance a launched server is, if that was not told at once."""
-    instance = sight.instances.get(server.server_id, "")
-    if not instance or instance == server.recovery_instance_id:
-        return []
-    server.recovery_instance_id = instance
-    return [server]
+def _still(server: WaveServer, instance: str) -> _Seen:
+    """Nothing of a launched server, but which instance it is, if that was not told at once."""
+    shown = {name: getattr(server, name) for name in _SHOWN}
+    if instance:
+        shown["recovery_instance_id"] = instance
+    return _Seen(Judgement(ServerState(server.state)), moves=False, shown=shown)
 
 
 def _log_of(sight: Sight, server: WaveServer) -> ServerLog:
@@ -101,49 +184,56 @@ def _log_of(sight: Sight, server: WaveServer) -> ServerLog:
     return sight.log.get(server.server_id, ServerLog())
 
 
-def _update(
+def _of(
     server: WaveServer, judged: Judgement, *, status: str, phase: Phase, instance: str
-) -> bool:
-    """Set what a poll may set at any time, and return whether anything is new."""
+) -> _Seen:
     if judged.state in {ServerState.FAILED, ServerState.SKIPPED} and phase == Phase.DONE:
         phase = Phase(server.phase)
-    seen = {
+    shown = {
         "phase": Phase.DONE if judged.state == ServerState.LAUNCHED else phase,
         "message": judged.message or ("" if judged.state in SERVER.terminal else server.message),
         "launch_status": status,
         "recovery_instance_id": instance or server.recovery_instance_id,
     }
-    new = judged.state != server.state or any(
-        getattr(server, name) != value for name, value in seen.items()
-    )
-    for name, value in seen.items():
-        setattr(server, name, value)
-    return new
+    moves = judged.state != server.state and SERVER.allows(server.state, judged.state)
+    return _Seen(judged, moves, shown)
 
 
-def _move(job: LaunchJob, server: WaveServer, judged: Judgement) -> None:
-    if judged.state == server.state or not SERVER.allows(server.state, judged.state):
-        return
-    if judged.state == ServerState.LAUNCHED and (checks := server_checks.wanted(job.wave, server)):
-        _launched_to_be_checked(job, server, checks)
-        return
-    final = judged.state in outcome.FINAL
+def _checks(job: LaunchJob, server: WaveServer, seen: _Seen) -> list[rules.Check]:
+    """The checks that are to be made of a server which has just been launched."""
+    if not seen.moves or seen.judged.state != ServerState.LAUNCHED:
+        return []
+    return server_checks.wanted(job.wave, server)
+
+
+def _move(moving: Iterable[tuple[WaveServer, ServerState]]) -> None:
+    """Move locked servers, in one statement for all that go the same way. Raises StaleState."""
+    ways: dict[tuple[str, ServerState], list[WaveServer]] = {}
+    for server, state in moving:
+        ways.setdefault((server.state, state), []).append(server)
     now = timezone.now()
-    launched = {"launched_at": now} if judged.state == ServerState.LAUNCHED else {}
-    ended = {"finished_at": now if final else None, **launched}
-    move(server, judged.state, lifecycle=SERVER, **ended)
+    for (source, state), servers in ways.items():
+        launched = {"launched_at": now} if state == ServerState.LAUNCHED else {}
+        ended = {"finished_at": now if state in outcome.FINAL else None, **launched}
+        rows = WaveServer.objects.filter(pk__in=[server.pk for server in servers])
+        if move_all(rows, state, lifecycle=SERVER, source=source, **ended) != len(servers):
+            raise StaleState(f"Some of {len(servers)} servers are no longer {source}.")
+        for server in servers:
+            for name, value in {"state": state, **ended}.items():
+                setattr(server, name, value)
+
+
+def _told(server: WaveServer, judged: Judgement) -> list[Line]:
+    """What the timeline says of a server's new state, if that is an end."""
+    if judged.state not in outcome.FINAL:
+        return []
+    said = f"{server}: {judged.message}"
     if judged.state == ServerState.LAUNCHED:
         said = f"{server} launched as {server.recovery_instance_id or 'an instance'}."
-    else:
-        said = f"{server}: {judged.message}"
-    if final:
-        kind = f"server.{judged.state.lower()}"
-        note(job.execution, kind, said, wave=job.wave, server=server)
+    return [Line(f"server.{judged.state.lower()}", said, server)]
 
 
-def _launched_to_be_checked(
-    job: LaunchJob, server: WaveServer, checks: Sequence[rules.Check]
-) -> None:
+def _launched_to_be_checked(server: WaveServer, checks: Sequence[rules.Check]) -> Line:
     """A launched server counts once its checks have ended. What was launched too late for its wave
     is not checked by itself, so nobody knows how it is: it stays UNKNOWN.
     """
@@ -152,14 +242,14 @@ def _launched_to_be_checked(
         server.message = "It was launched after its wave had ended, and has not been checked."
         server.launched_at, server.phase = now, Phase.DONE
         server.save(update_fields=["launched_at"])
-        note(job.execution, "server.launched", f"{server}: {server.message}", wave=job.wave)
-        return
+        return Line("server.launched", f"{server}: {server.message}")
     begun = {"launched_at": now, "finished_at": None, "phase": Phase.CHECKING}
     move(server, ServerState.LAUNCHED, lifecycle=SERVER, **begun)
     server_checks.begin(server, checks)
     instance = server.recovery_instance_id or "an instance"
-    said = f"{server} launched as {instance}, and is being checked."
-    note(job.execution, "server.launched", said, wave=job.wave, server=server)
+    return Line(
+        "server.launched", f"{server} launched as {instance}, and is being checked.", server
+    )
 
 
 def _ended(job: LaunchJob, found: Job) -> None:
@@ -169,7 +259,7 @@ def _ended(job: LaunchJob, found: Job) -> None:
     _wake(job)
 
 
-def _lost(job: LaunchJob) -> bool:
+def _lost(job: LaunchJob) -> None:
     message = f"DRS no longer lists {job.drs_job_id}; what became of it is not known."
     now = timezone.now()
     move(job, JobState.LOST, lifecycle=JOB, message=message, ended_at=now)
@@ -178,7 +268,6 @@ def _lost(job: LaunchJob) -> bool:
     move_all(job.servers.all(), ServerState.UNKNOWN, lifecycle=SERVER, source=launching, **ended)
     note(job.execution, "job.lost", message, wave=job.wave)
     _wake(job)
-    return True
 
 
 def _wake(job: LaunchJob) -> None:

@@ -19,13 +19,13 @@ from drportal.aws.scope import Scope
 from drportal.observability import checkpoint
 from drportal.transactions import reaches_outside
 from recovery.engine.verdicts import read_log
-from recovery.models import Execution, JobWatch, LaunchJob, WaveServer
+from recovery.models import Execution, JobWatch, LaunchJob
 from recovery.services import facts, leases, sightings
 from recovery.services.events import note
 from recovery.services.looks import SKEW
 from recovery.services.pace import poll_after, retry_after
-from recovery.services.sightings import Sight
-from recovery.states import JobState, Phase
+from recovery.services.sightings import Sight, Taken
+from recovery.states import JobState
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +76,10 @@ def _look(watch: JobWatch, lease: leases.Lease) -> datetime | None:
         return _failed(watch, lost)
     checkpoint("watch.seen", watch_id=watch.pk)
     lease.must_be_held()
-    changed = [sightings.take_in(sight) for sight in sights]
+    taken = sightings.take_in(sights)
     checkpoint("watch.written", watch_id=watch.pk)
     error = facts.fill_in(scope) or error
-    return _failed(watch, error) if error else _went_well(watch, changed=any(changed))
+    return _failed(watch, error) if error else _went_well(watch, taken)
 
 
 def _see(scope: Scope, jobs: Sequence[LaunchJob]) -> tuple[list[Sight], AwsError | None]:
@@ -124,25 +124,15 @@ def _wants_log(job: LaunchJob, found: Job) -> bool:
     return job.log_read_at is None or timezone.now() - job.log_read_at >= LOG_EVERY
 
 
-def _may_be_ending(watch: JobWatch) -> bool:
-    """Whether servers there are in the last phase of their launch, or beyond it."""
-    return WaveServer.objects.filter(
-        launch_job__account=watch.account,
-        launch_job__region=watch.region,
-        launch_job__state=JobState.STARTED,
-        phase__in=[Phase.LAUNCH, Phase.DONE],
-    ).exists()
-
-
-def _went_well(watch: JobWatch, *, changed: bool) -> datetime:
+def _went_well(watch: JobWatch, taken: Taken) -> datetime:
     now = timezone.now()
     if watch.failures >= TOLD_AFTER:
         _tell(watch, "aws.answers", f"AWS answers again for {_where(watch)}.")
-    changed_at = now if changed or watch.changed_at is None else watch.changed_at
+    changed_at = now if taken.changed or watch.changed_at is None else watch.changed_at
     JobWatch.objects.filter(pk=watch.pk).update(
         polled_at=now, changed_at=changed_at, failures=0, message=""
     )
-    return now + poll_after(now - changed_at, ending=_may_be_ending(watch))
+    return now + poll_after(now - changed_at, ending=taken.ending)
 
 
 def _failed(watch: JobWatch, error: AwsError) -> datetime:

@@ -70,7 +70,7 @@ def test_a_log_that_was_never_read_is_unknown_and_one_that_is_empty_is_not(root,
     assert "has not read this log" in shown
     assert "nothing yet" not in shown
     with transaction.atomic():
-        keep(job, [])
+        keep([(job, [])])
     assert "DRS had written nothing yet" in root.get(link(job)).content.decode()
 
 
@@ -80,7 +80,7 @@ def test_the_number_of_lines_costs_no_queries(root, job, django_assert_num_queri
     with CaptureQueriesContext(connection) as few:
         root.get(link(job))
     with transaction.atomic():
-        keep(job, lines)
+        keep([(job, lines)])
     with django_assert_num_queries(len(few)):
         root.get(link(job))
 
