@@ -32,7 +32,7 @@ class Credentials:
     expires_at: datetime
 
     def as_keys(self) -> dict[str, str]:
-        """The arguments of `drportal.aws.boto.session`."""
+        """The arguments of `drportal.aws.boto.Keys`."""
         return {
             "access_key": self.access_key,
             "secret_key": self.secret_key,
@@ -44,6 +44,7 @@ T = TypeVar("T")
 
 _sessions: dict[tuple[str, str, str], Credentials] = {}
 _hub_ids: dict[str, str] = {}  # one entry, under ""
+_stses: dict[tuple[str, bool, str | None], Any] = {}
 _lock = threading.Lock()
 
 
@@ -76,6 +77,7 @@ def forget_sessions() -> None:
     with _lock:
         _sessions.clear()
         _hub_ids.clear()
+        _stses.clear()
 
 
 def forget_session(account: Account) -> None:
@@ -100,12 +102,21 @@ def own_account(region: str) -> str:
 
 
 def _sts(region: str, *, patient: bool = True) -> Any:
+    """STS with the hub's own keys. Kept, because making a client costs more than asking it."""
+    endpoint = settings.AWS_ENDPOINT_URL or None
+    key = (region, patient, endpoint)
+    with _lock:
+        if key not in _stses:
+            _stses[key] = _made_sts(region, endpoint, patient=patient)
+        return _stses[key]
+
+
+def _made_sts(region: str, endpoint: str | None, *, patient: bool) -> Any:
     config = Config(
         connect_timeout=5 if patient else 1,
         read_timeout=settings.AWS_READ_TIMEOUT_SECONDS if patient else 3,
         retries={"mode": "standard", "total_max_attempts": 3 if patient else 1},
     )
-    endpoint = settings.AWS_ENDPOINT_URL or None
     return session(region=region).client("sts", config=config, endpoint_url=endpoint)
 
 

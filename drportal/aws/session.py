@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from django.conf import settings
 
-from drportal.aws.boto import session
+from drportal.aws.boto import Keys, session
 from drportal.aws.errors import AwsError, Call, Failure, NotSentInTime, translate
 from drportal.aws.roles import Credentials, credentials_for
 from drportal.aws.scope import Scope
@@ -42,25 +43,26 @@ class WriteRefused(RuntimeError):
 
 
 _latest: ContextVar[float] = ContextVar("latest", default=math.inf)
-_clients: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+_clients: OrderedDict[tuple[Any, ...], "_Kept"] = OrderedDict()
 _lock = threading.Lock()
 
 
 def client(service: str, use: Use, scope: Scope) -> Any:
-    """A client for `service` in `scope`. It is shared between threads and made anew when the
-    role's credentials are. Raises AwsError when the role cannot be assumed.
+    """A client for `service` in `scope`. It is shared between threads, and signs with the newest
+    of the role's credentials. Raises AwsError when the role cannot be assumed.
     """
     credentials = credentials_for(scope.account, region=scope.region)
-    access_key = credentials.access_key if credentials else ""
-    key = (service, use, scope.key, access_key, settings.AWS_ENDPOINT_URL)
+    key = (service, use, scope, settings.AWS_ENDPOINT_URL)
     with _lock:
-        if key in _clients:
-            _clients.move_to_end(key)
-            return _clients[key]
-        made = _clients[key] = _make(service, use, scope.region, credentials)
+        if key not in _clients:
+            _clients[key] = _made(service, use, scope.region, credentials)
+        _clients.move_to_end(key)
         while len(_clients) > _MOST_CLIENTS:
             _clients.popitem(last=False)
-        return made
+        kept = _clients[key]
+        if credentials is not None:
+            kept.sign_with(credentials)
+        return kept.client
 
 
 def forget_clients() -> None:
@@ -69,15 +71,36 @@ def forget_clients() -> None:
         _clients.clear()
 
 
-def _make(service: str, use: Use, region: str, credentials: Credentials | None) -> Any:
+@dataclass(slots=True)
+class _Kept:
+    """A client, what it signs with, and which role session that is of; none for the hub's."""
+
+    client: Any
+    keys: Keys | None
+    credentials: Credentials | None
+
+    def sign_with(self, credentials: Credentials) -> None:
+        """From now on, unless a thread that was faster has come with newer ones."""
+        known = self.credentials
+        if self.keys is None or known is None or credentials.expires_at < known.expires_at:
+            return
+        self.keys.change(**credentials.as_keys())
+        self.credentials = credentials
+
+
+def _made(service: str, use: Use, region: str, credentials: Credentials | None) -> _Kept:
+    keys = Keys(**credentials.as_keys()) if credentials else None
+    return _Kept(_make(service, use, region, keys), keys, credentials)
+
+
+def _make(service: str, use: Use, region: str, keys: Keys | None) -> Any:
     config = Config(
         connect_timeout=5,
         read_timeout=settings.AWS_READ_TIMEOUT_SECONDS,
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS[use]},
         max_pool_connections=20,
     )
-    keys = credentials.as_keys() if credentials else {}
-    made = session(region=region, **keys).client(  # type: ignore[call-overload]  # any service
+    made = session(region=region, keys=keys).client(  # type: ignore[call-overload]  # any service
         service, config=config, endpoint_url=settings.AWS_ENDPOINT_URL or None
     )
     if use is Use.READ:

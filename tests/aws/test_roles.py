@@ -1,14 +1,14 @@
 """Into an account and into no other: role sessions, kept until they near their end."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import time_machine
 
-from drportal.aws import roles
 from drportal.aws.drs import Drs
 from drportal.aws.errors import AwsError, Failure
-from drportal.aws.roles import Credentials, credentials_for, forget_sessions
+from drportal.aws.roles import credentials_for, forget_session, forget_sessions
 from drportal.aws.scope import Account, Scope
 from drportal.aws.session import Use, client
 from drportal.aws.sts import caller_account
@@ -188,17 +188,32 @@ def test_a_client_is_kept_for_one_service_use_and_scope() -> None:
     assert len({id(each) for each in (made, *others)}) == 7
 
 
-def test_a_client_is_made_anew_for_new_credentials() -> None:
+def test_a_client_signs_with_the_newest_credentials_and_is_not_made_anew() -> None:
     scope = Scope(TARGET, EAST)
     made = client("drs", Use.READ, scope)
-    soon = datetime.now(UTC) + timedelta(minutes=4)
-    for key, known in roles._sessions.items():
-        roles._sessions[key] = Credentials(
-            known.access_key, known.secret_key, known.token, expires_at=soon
-        )
-    anew = client("drs", Use.READ, scope)
-    assert anew is not made
-    assert client("drs", Use.READ, scope) is anew
+    made.describe_source_servers()
+    forget_session(TARGET)
+    assert client("drs", Use.READ, scope) is made
+    made.describe_source_servers()
+    first, second = world.calls.matching(operation="DescribeSourceServers")
+    known = credentials_for(TARGET, region=EAST)
+    assert known is not None
+    assert first.access_key != second.access_key == known.access_key
+    assert {first.account, second.account} == {NORTH}
+
+
+def test_older_credentials_never_take_the_place_of_newer_ones(monkeypatch) -> None:
+    scope = Scope(TARGET, EAST)
+    old = credentials_for(TARGET, region=EAST)
+    assert old is not None
+    soon = replace(old, access_key="ASIAEARLIER", expires_at=old.expires_at - timedelta(seconds=1))
+    made = client("drs", Use.READ, scope)
+    # A thread that has read them before another came with newer ones.
+    monkeypatch.setattr("drportal.aws.session.credentials_for", lambda *_, **__: soon)
+    assert client("drs", Use.READ, scope) is made
+    made.describe_source_servers()
+    [call] = world.calls.matching(operation="DescribeSourceServers")
+    assert call.access_key == old.access_key
 
 
 def test_a_client_is_made_anew_for_another_endpoint(settings) -> None:
