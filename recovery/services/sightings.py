@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from drportal.aws.drs import Job, LogItem
+from drportal.aws.drs import Job, LogItem, RecoveryInstance
 from drportal.jobs import hint
 from drportal.mirror.services import mark
 from drportal.state import StaleState, move, move_all
@@ -22,7 +22,8 @@ from recovery.services.waves import release_claims
 from recovery.states import EXECUTION, JOB, SERVER, JobState, Phase, ServerState
 
 # What a poll may set of a server at any time, and what it looks at besides.
-_SHOWN: Final = ("phase", "message", "launch_status", "recovery_instance_id")
+_ALIKE: Final = ("phase", "message", "launch_status")
+_SHOWN: Final = (*_ALIKE, "recovery_instance_id")
 _LOOKED_AT: Final = ("server_id", "state", "launched_at", *_SHOWN)
 _OPEN: Final = frozenset({ServerState.LAUNCHING, ServerState.UNKNOWN})
 _LAST_PHASES: Final = frozenset({Phase.LAUNCH, Phase.DONE})
@@ -32,14 +33,15 @@ _LAST_PHASES: Final = frozenset({Phase.LAUNCH, Phase.DONE})
 class Sight:
     """What one poll saw of one launch job. `found` is None if DRS did not list it; `gone`, if it
     has not done so for long. `log` and the `lines` that it was read from are None if it was not
-    read. `instances` are the job's own recovery instances, by server id.
+    read. `instances` are the job's own recovery instances, by server id, which are asked for once
+    it has ended.
     """
 
     job: LaunchJob
     found: Job | None
     log: dict[str, ServerLog] | None = None
     lines: Sequence[LogItem] | None = None
-    instances: dict[str, str] = field(default_factory=dict)
+    instances: dict[str, RecoveryInstance] = field(default_factory=dict)
     gone: bool = False
 
 
@@ -145,7 +147,19 @@ def _servers(sight: Sight, found: Job, servers: Sequence[WaveServer]) -> None:
             lines += _told(server, seen.judged)
     _move(moving)
     note_all(sight.job.execution, lines, wave=sight.job.wave)
-    WaveServer.objects.bulk_update(changed, _SHOWN)
+    _show(changed)
+
+
+def _show(changed: Iterable[WaveServer]) -> None:
+    """Write what is shown of locked servers. Most of them show the same, which is one statement."""
+    alike: dict[tuple[str, ...], list[UUID]] = {}
+    named = []
+    for server in changed:
+        alike.setdefault(tuple(getattr(server, name) for name in _ALIKE), []).append(server.pk)
+        named += [server] if server.recovery_instance_id else []
+    for values, keys in alike.items():
+        WaveServer.objects.filter(pk__in=keys).update(**dict(zip(_ALIKE, values, strict=True)))
+    WaveServer.objects.bulk_update(named, ["recovery_instance_id"])
 
 
 def _seen(
@@ -154,7 +168,8 @@ def _seen(
     """What a poll makes of each server of a job that DRS lists."""
     words = {entry.server_id: entry for entry in found.participants}
     for server in servers:
-        instance = sight.instances.get(server.server_id, "")
+        left = sight.instances.get(server.server_id)
+        instance = left.instance_id if left else ""
         if server.launched_at is not None:
             # It was launched; how it is now is for its checks to say.
             yield server, _still(server, instance)

@@ -78,7 +78,8 @@ def _look(watch: JobWatch, lease: leases.Lease) -> datetime | None:
     lease.must_be_held()
     taken = sightings.take_in(sights)
     checkpoint("watch.written", watch_id=watch.pk)
-    error = facts.fill_in(scope) or error
+    told = [instance for sight in sights for instance in sight.instances.values()]
+    error = facts.fill_in(scope, told) or error
     return _failed(watch, error) if error else _went_well(watch, taken)
 
 
@@ -107,7 +108,7 @@ def _details(drs: Drs, job: LaunchJob, found: Job | None) -> Sight:
     instances = {}
     if found.completed:
         instances = {
-            instance.server_id: instance.instance_id
+            instance.server_id: instance
             for instance in drs.recovery_instances(job.server_ids)
             if instance.job_id == found.job_id
         }

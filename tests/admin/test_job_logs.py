@@ -34,20 +34,18 @@ def job(monkeypatch):
     made = LaunchJobFactory.create(**started)
     server = WaveServerFactory.create(wave=made.wave, name="db-1", account_id=made.aws_account_id)
     with transaction.atomic():
-        keep(
-            made,
-            [
-                LogItem(at=timezone.now(), event="JOB_START"),
-                LogItem(
-                    at=timezone.now(),
-                    event="CONVERSION_FAIL",
-                    server_id=server.server_id,
-                    error="<b>No disk</b>",
-                    attempt=2,
-                    attempts=3,
-                ),
-            ],
-        )
+        lines = [
+            LogItem(at=timezone.now(), event="JOB_START"),
+            LogItem(
+                at=timezone.now(),
+                event="CONVERSION_FAIL",
+                server_id=server.server_id,
+                error="<b>No disk</b>",
+                attempt=2,
+                attempts=3,
+            ),
+        ]
+        keep([(made, lines)])
     return made
 
 
