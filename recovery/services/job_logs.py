@@ -151,8 +151,13 @@ def _kept(lines: Sequence[LogItem]) -> tuple[list[Line], int]:
 
 def _line(item: LogItem) -> Line:
     told = {
-        name: value.replace("\x00", "")[:_LONGEST] if isinstance(value, str) else value
+        name: _text(value) if isinstance(value, str) else value
         for name, value in asdict(item).items()
         if value not in {None, ""}
     }
     return told | ({"at": item.at.isoformat()} if item.at else {})
+
+
+def _text(told: str) -> str:
+    """As the database can hold it: what AWS writes must never keep a sight from being written."""
+    return told.encode(errors="replace").decode().replace("\x00", "")[:_LONGEST]

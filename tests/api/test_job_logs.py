@@ -123,11 +123,11 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(root, ended, monkeypatc
 def test_a_log_is_written_only_when_it_is_new_and_never_shrinks_to_nothing(ended):
     job = LaunchJob.objects.all()[0]
     most = job_logs.MOST_LINES
-    lines = [LogItem(at=None, event=f"E{n}", error="a\x00b") for n in range(most + 2)]
+    lines = [LogItem(at=None, event=f"E{n}", error="a\x00b\ud800") for n in range(most + 2)]
     with transaction.atomic():
         job_logs.keep([(job, lines)])
     log = JobLog.objects.get(job=job)
-    assert (log.left_out, log.items[0]) == (2, {"event": "E2", "error": "ab"})
+    assert (log.left_out, log.items[0]) == (2, {"event": "E2", "error": "ab?"})
     with transaction.atomic(), CaptureQueriesContext(connection) as asked:
         job_logs.keep([(job, lines)])
         job_logs.keep([(job, [])])

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from protection.models import AccountRegion, ProtectionGroup
-from recovery.models import Execution, PlanVersion, RecoveryPlan
+from recovery.models import Execution, JobLog, PlanVersion, RecoveryPlan
 from recovery.services.plans import document
 from recovery.states import JobState
 from tests.factories.protection import (
@@ -89,6 +89,13 @@ def _events(count: int) -> str:
     return f"executions/{server.execution.pk}/events"
 
 
+def _job_logs(count: int) -> str:
+    wave = WaveFactory.create()
+    for job in LaunchJobFactory.create_batch(count, wave=wave):
+        JobLog.objects.create(job=job, items=[{"event": "JOB_START"}] * count, digest="x")
+    return f"executions/{wave.execution.pk}/job-logs"
+
+
 def _sync_runs(count: int) -> str:
     SyncRunFactory.create_batch(count)
     return "sync-runs"
@@ -117,6 +124,7 @@ LISTS = [
     _versions,
     _executions,
     _events,
+    _job_logs,
     _sync_runs,
     _execution,
 ]
