@@ -24,7 +24,7 @@ from drportal.aws.drs import Drs, LogItem
 from drportal.aws.errors import AwsError
 from drportal.aws.scope import Scope
 from drportal.observability import correlated, correlation_id
-from drportal.transactions import must_be_in_transaction, reaches_outside
+from drportal.transactions import reaches_outside
 from recovery.models import Execution, JobLog, LaunchJob
 from recovery.states import JobState
 
@@ -60,21 +60,25 @@ class ToldLog:
 
 
 def keep(told: Iterable[tuple[LaunchJob, Sequence[LogItem]]]) -> None:
-    """Keep what DRS told of the logs of jobs, in the transaction of what was made of it, if it is
-    new. One query, and two for each log that is new.
+    """Keep what DRS told of the logs of jobs, if it is new: all of it, or nothing. One query, and
+    one write where something is new, for any number of jobs.
 
     DRS forgets logs: an empty one takes the place of none.
     """
-    must_be_in_transaction("keep()")
     logs = {job: _kept(lines) for job, lines in told}
     known = dict(JobLog.objects.filter(job__in=logs).values_list("job_id", "digest"))
+    new = []
     for job, (items, left_out) in logs.items():
         digest = hashlib.sha256(json.dumps([items, left_out]).encode()).hexdigest()
         before = known.get(job.pk)
-        if before == digest or (before is not None and not items):
-            continue
-        kept = {"items": items, "left_out": left_out, "digest": digest}
-        JobLog.objects.update_or_create(job=job, defaults=kept)
+        if before != digest and (before is None or items):
+            new.append(JobLog(job=job, items=items, left_out=left_out, digest=digest))
+    JobLog.objects.bulk_create(
+        new,
+        update_conflicts=True,
+        unique_fields=["job"],
+        update_fields=["items", "left_out", "digest"],
+    )
 
 
 def jobs_of(execution: Execution) -> QuerySet[LaunchJob]:

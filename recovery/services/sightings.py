@@ -89,10 +89,9 @@ def _logs_read(sights: Sequence[Sight]) -> None:
     """Write down which logs were read, and what of them is new."""
     if not sights:
         return
-    with transaction.atomic():
-        read = [sight.job.pk for sight in sights]
-        LaunchJob.objects.filter(pk__in=read).update(log_read_at=timezone.now())
-        job_logs.keep((sight.job, sight.lines) for sight in sights if sight.lines is not None)
+    job_logs.keep((sight.job, sight.lines) for sight in sights if sight.lines is not None)
+    read = [sight.job.pk for sight in sights]
+    LaunchJob.objects.filter(pk__in=read).update(log_read_at=timezone.now())
 
 
 def _anything_new(sight: Sight, servers: Iterable[WaveServer]) -> bool:
