@@ -75,12 +75,13 @@ def take_in(sights: Sequence[Sight]) -> Taken:
     servers: dict[UUID, list[WaveServer]] = {pk: [] for pk in jobs}
     for server in WaveServer.objects.filter(launch_job__in=jobs).only("launch_job", *_LOOKED_AT):
         servers[cast("UUID", server.launch_job_id)].append(server)
+    # First the logs: of a job that has ended nobody reads one again.
+    _logs_read([sight for sight in sights if sight.log is not None])
     changed = False
     for sight in sights:
         if _anything_new(sight, servers[sight.job.pk]):
             servers[sight.job.pk] = _write(sight)
             changed = True
-    _logs_read([sight for sight in sights if sight.log is not None])
     ending = any(_may_be_ending(sight, servers[sight.job.pk]) for sight in sights)
     return Taken(changed=changed, ending=ending)
 
