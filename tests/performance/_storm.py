@@ -46,7 +46,7 @@ class Storm(logging.Handler):
         self.deaths: Counter[str] = Counter()
         self.stalls = 0
         self.errors: list[str] = []
-        self._passing: Callable[[float], None] = time.sleep
+        self._passing: Callable[[float], None] = lambda _seconds: None
         self._skipped = 0.0
         self._left = 0
         self._statements = False

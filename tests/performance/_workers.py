@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
+from threading import Event
 from typing import Any
 
 import django
@@ -33,6 +34,7 @@ PLACES = [(account, region) for account in ACCOUNTS for region in REGIONS]
 ROUNDS, SPEED, LIKELY = 8, 200, 0.03
 OUTAGE = (5.0, 20.0)  # seconds between two stops of PostgreSQL
 FLUSH = (7.0, 15.0)
+_PAUSE = Event()  # that never comes: there is nothing but to look again and again
 WITHIN = 600.0  # seconds for the executions of one round to end
 
 
@@ -255,7 +257,7 @@ def wait_until(weather: Weather, done: Callable[[], bool]) -> None:
         except DatabaseError:
             connection.close()
         weather.blow()
-        time.sleep(0.3)
+        _PAUSE.wait(0.3)
 
 
 def resumed(kills: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import mean, median
+from threading import Event
 from typing import Any
 
 import psutil
@@ -38,7 +39,7 @@ from tests.performance._meter import lines
 FEW_P95, MANY_P95 = 2.0, 5.0  # seconds of own delay
 GROWTH = 1.1  # of a worker's memory, from early to late
 EARLY = 0.2  # of the waves have ended: by then every worker has been everywhere
-_PAUSE = 1.0
+_PAUSE, _NEVER = 1.0, Event()
 
 
 class Run:
@@ -68,7 +69,7 @@ class Run:
             self._memory.append((done, max(held, default=0)))
             if time.monotonic() > deadline:
                 break
-            time.sleep(_PAUSE)
+            _NEVER.wait(_PAUSE)
 
     def _done(self) -> float:
         """The share of waves that have ended; 1 only if the executions have too."""
