@@ -10,7 +10,7 @@ class InvalidOptions(InvalidInput):
 
     def __init__(self, complaints: Sequence[tuple[str, str]]) -> None:
         super().__init__(
-            " ".join(message for _, message in complaints),
+            " ".join(message for _, message in complaints) or "The options do not fit the plan.",
             errors=[
                 {"field": field, "code": "invalid_option", "message": message}
                 for field, message in complaints

@@ -122,7 +122,7 @@ def test_who_is_named_approves(browser, person, plan):
     page = f"{PAGES}{schedule.pk}/occurrences/{row.pk}"
     for name in ("approve", "decline"):
         told = browser.post(f"{page}/{name}/", {"reason": "x"}).content.decode()
-        assert "is not among those who may approve" in told
+        assert "You are not among those who decide about the" in told
     row.refresh_from_db()
     assert row.state == state
 

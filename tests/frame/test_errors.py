@@ -65,6 +65,12 @@ class _Anything(SimpleNamespace):
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, _: object) -> "_Anything":
+        return self
+
 
 def _made(sort: type[DomainError]) -> DomainError:
     """An error of this sort, made as its own constructor wants it."""

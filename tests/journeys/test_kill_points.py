@@ -151,11 +151,17 @@ def start(places, number: int) -> Execution:
 
 
 def run_to_end(running: list[Execution], *, within: float) -> None:
-    """Open every gate that is reached, until all have ended."""
+    """Open every gate that is waited at, until all have ended. Not before the execution says that
+    it waits: a gate that is opened at once needs no pause, and none could be killed in it.
+    """
 
     def ended() -> bool:
         for execution in running:
-            waiting = execution.waves.filter(state=WaveState.WAITING, gate_opened_at=None)
+            waiting = execution.waves.filter(
+                state=WaveState.WAITING,
+                gate_opened_at=None,
+                execution__state=ExecutionState.PAUSED,
+            )
             if waiting.exists():
                 executions.resume(execution, actor=PERSON)
         left = Execution.objects.active().filter(pk__in=[execution.pk for execution in running])

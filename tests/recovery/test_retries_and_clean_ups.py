@@ -90,6 +90,7 @@ def test_what_an_earlier_attempt_may_have_left_is_cleaned_up_too(failed, driver)
 def test_every_column_of_a_server_is_either_what_it_is_or_set_anew_by_a_retry():
     """A fact of the last attempt, whichever is added, must not be shown of the next."""
     what_it_is = {"id", "execution", "wave", "account_id", "region", "server_id", "name", "os"}
-    what_it_is |= {"group_name", "critical"}
+    what_it_is |= {"group_name", "critical", "in_scope"}
+    what_it_is |= {"chosen_point_id", "chosen_point_at"}  # a retry keeps its recovery point
     columns = {field.name for field in WaveServer._meta.concrete_fields}
     assert columns - what_it_is == retries.ANEW.keys() | {"state", "attempt"}

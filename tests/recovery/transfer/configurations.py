@@ -153,6 +153,7 @@ def _wave(draw: Any, position: int, groups: list[dict[str, Any]]) -> dict[str, A
         "gate": draw(st.booleans()),
         "gate_instructions": draw(_SENTENCES),
         "gate_rule": None,  # it names people, who are no part of a configuration
+        "checks": [],
         "wait_seconds": draw(st.sampled_from([0, 60, 3600])),
         "time_limit_seconds": 60 * draw(st.integers(1, 120)),
         "success_threshold": draw(st.integers(1, 100)),
