@@ -32,5 +32,6 @@ def _hold(failback: Failback) -> None:
         try:
             with transaction.atomic():
                 executions.claim(failback.execution, mine)
-        except ServersHeld:
-            continue
+        except ServersHeld as error:
+            said = f"{row.server} is not held for the failback: {error.detail}"
+            note(failback.execution, "failback.not_held", said, server=row.server)

@@ -19,8 +19,6 @@ from recovery.states import JOB, JobState
 
 # What has not come to an end in a day is told as unknown.
 GIVE_UP_AFTER: Final = timedelta(hours=24)
-# How often a refusal is met with another look before it is believed.
-TRIES: Final = 2
 # So many failures in a row are told on the timeline; fewer are an everyday thing.
 _TOLD_AFTER: Final = 3
 # These are about instances; the rest are about the account, and cutting would not help.

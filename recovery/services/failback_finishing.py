@@ -23,10 +23,10 @@ from recovery.failback_states import NOT_LAUNCHED, ReturnState
 from recovery.models import Execution, Failback, FailbackInstance
 from recovery.services import failback_looks as looks
 from recovery.services import terminations
+from recovery.services.answers import TRIES, passes_by_itself
 from recovery.services.carrying import at_once, tolerating_races
-from recovery.services.failback_ends import GIVE_UP_AFTER, TRIES, remember, settle
+from recovery.services.failback_ends import GIVE_UP_AFTER, remember, settle
 from recovery.services.leases import Lease
-from recovery.services.looks import says_busy
 from recovery.services.pace import retry_after, settle_time
 from recovery.states import JOB, TERMINATION, InstanceOutcome
 
@@ -151,8 +151,7 @@ def _about_to_disconnect(row: FailbackInstance) -> bool:
 
 def _not_disconnected(row: FailbackInstance, error: AwsError) -> None:
     """Asking again does no harm: DRS refuses it for one that is disconnected already."""
-    passing = error.passing or error.ambiguous or error.failure == Failure.QUOTA
-    passing = passing or says_busy(error)
+    passing = error.ambiguous or passes_by_itself(error)
     if not passing and row.refusals >= TRIES:
         settle(row, ReturnState.KEPT, f"DRS refused to disconnect it: {error.message}")
         return

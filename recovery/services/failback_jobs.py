@@ -14,9 +14,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from drportal.aws import drs as aws
-from drportal.aws.errors import AwsError, Failure
+from drportal.aws.errors import AwsError
 from drportal.aws.failback import FailbackDrs
-from drportal.aws.roles import forget_sessions
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint
 from drportal.state import move
@@ -31,10 +30,10 @@ from recovery.models import (
     LaunchJob,
     ServerClaim,
 )
+from recovery.services.answers import passes_by_itself, worth_another_look
 from recovery.services.events import note
 from recovery.services.failback_ends import (
     GIVE_UP_AFTER,
-    TRIES,
     close,
     give_up,
     later,
@@ -51,7 +50,7 @@ from recovery.services.failback_ends import (
 from recovery.services.failback_looks import answer_to, of_failback, same
 from recovery.services.failbacks import oldest_look
 from recovery.services.launches import LATE_LISTING
-from recovery.services.looks import SKEW, says_busy
+from recovery.services.looks import SKEW
 from recovery.services.pace import poll_after, seconds, settle_time
 from recovery.services.room import why_wait
 from recovery.states import JOB, JobState
@@ -288,22 +287,12 @@ def _not_started(job: FailbackJob, error: AwsError, *, again: bool) -> None:
         message = f"Whether DRS heard it is not known; looking for its job. {error.message}"
         wait(job, message, after=settle_time())
         return
-    passing = error.passing or error.failure == Failure.QUOTA or says_busy(error)
+    passing = passes_by_itself(error)
     listing = again and timezone.now() < (job.intended_at or job.created_at) + LATE_LISTING
-    if passing or listing or _worth_another_look(job, error):
+    if passing or listing or worth_another_look(error, refusals=job.refusals):
         _back(job, error, again=again, counts=not passing)
     else:
         refuse(job, error)
-
-
-def _worth_another_look(job: FailbackJob, error: AwsError) -> bool:
-    """A conflict may be about what has gone since we looked; a role session may be revoked."""
-    if job.refusals >= TRIES:
-        return False
-    if error.failure == Failure.CREDENTIALS:
-        forget_sessions()
-        return True
-    return error.failure in {Failure.CONFLICT, Failure.NOT_FOUND}
 
 
 @transaction.atomic

@@ -27,11 +27,11 @@ from recovery.engine.failing_back import Move, Reversal, reversal, why_not_ready
 from recovery.failback_states import NOT_LAUNCHED, Origin, ReturnState
 from recovery.models import Failback, FailbackInstance, WaveServer
 from recovery.services import failback_looks as looks
+from recovery.services.answers import TRIES, passes_by_itself
 from recovery.services.carrying import at_once, tolerating_races
 from recovery.services.events import note
-from recovery.services.failback_ends import TRIES, not_told, remember, settle
+from recovery.services.failback_ends import not_told, remember, settle
 from recovery.services.leases import Lease
-from recovery.services.looks import says_busy
 from recovery.services.pace import retry_after, settle_time
 from recovery.states import InstanceOutcome, JobState
 
@@ -287,7 +287,7 @@ def _not_reversed(row: FailbackInstance, error: AwsError, *, again: bool) -> Non
         return
     if error.failure == Failure.CREDENTIALS:
         forget_sessions()
-    passing = error.passing or error.failure == Failure.QUOTA or says_busy(error)
+    passing = passes_by_itself(error)
     if not passing and row.refusals >= TRIES:
         why = f"DRS refused to reverse its replication: {error.message}"
         settle(row, ReturnState.FAILED, why)

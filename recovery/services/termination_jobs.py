@@ -7,7 +7,7 @@ is looked for first, so that it is told as what it was.
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -15,17 +15,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from drportal.aws import drs as aws
-from drportal.aws.errors import AwsError, Failure
-from drportal.aws.roles import forget_sessions
+from drportal.aws.errors import AwsError
 from drportal.mirror.services import mark
 from drportal.observability import checkpoint
 from drportal.state import move, move_all
 from drportal.transactions import reaches_outside
 from recovery.engine.terminating import Finding, Wanted, compare
 from recovery.models import JobWatch, LaunchJob, TerminationInstance, TerminationJob, WaveServer
+from recovery.services.answers import passes_by_itself, worth_another_look
 from recovery.services.events import note
 from recovery.services.launches import LATE_LISTING
-from recovery.services.looks import says_busy
 from recovery.services.pace import seconds, settle_time
 from recovery.services.room import why_wait
 from recovery.services.termination_ends import end, open_instances, refuse, settle, titled
@@ -41,7 +40,6 @@ from recovery.services.terminations import held_by_others
 from recovery.states import INSTANCE, TERMINATION_JOB, InstanceOutcome, JobState
 
 # How often a refusal is met with another look before it is believed.
-_TRIES: Final = 2
 
 
 @reaches_outside
@@ -208,22 +206,12 @@ def _not_started(job: TerminationJob, error: AwsError, *, again: bool) -> None:
         message = f"Whether DRS heard it is not known; looking for its job. {error.message}"
         wait(job, message, after=settle_time())
         return
-    passing = error.passing or error.failure == Failure.QUOTA or says_busy(error)
+    passing = passes_by_itself(error)
     listing = again and timezone.now() < (job.intended_at or job.created_at) + LATE_LISTING
-    if passing or listing or _worth_another_look(job, error):
+    if passing or listing or worth_another_look(error, refusals=job.refusals):
         _back(job, error, again=again, counts=not passing)
     else:
         refuse(job, error)
-
-
-def _worth_another_look(job: TerminationJob, error: AwsError) -> bool:
-    """A conflict may be about what has gone since we looked; a role session may be revoked."""
-    if job.refusals >= _TRIES:
-        return False
-    if error.failure == Failure.CREDENTIALS:
-        forget_sessions()
-        return True
-    return error.failure in {Failure.CONFLICT, Failure.NOT_FOUND}
 
 
 @transaction.atomic
