@@ -1,6 +1,7 @@
 """A failback survives the loss of the portal, goes on to its end, and asks nothing twice."""
 
 import pytest
+from django.db import transaction
 
 from drportal.mirror import services
 from drportal.simulator.models import drs_backends
@@ -14,8 +15,10 @@ from recovery.models import (
     FailbackJob,
     ServerClaim,
 )
-from recovery.services import failback_runs, failbacks
+from recovery.services import failback_adoption, failback_runs, failbacks
 from recovery.states import JobState
+from tests.factories.failbacks import FailbackInstanceFactory
+from tests.factories.recovery import ExecutionFactory
 from tests.failing_back import (
     abroad,
     asked,
@@ -149,3 +152,17 @@ def test_one_that_is_being_finished_goes_on(launched):
     assert again().termination is not None
     goes_on(gates=())
     assert len(asked("DisconnectRecoveryInstance")) == 2
+
+
+def test_a_server_that_somebody_else_holds_by_now_is_told_of():
+    failback = FailbackInstanceFactory.create().failback
+    (row,) = failback.instances.all()
+    server = row.server
+    other = ExecutionFactory.create()
+    place = {"account_id": server.account_id, "region": server.region}
+    ServerClaim.objects.create(execution=other, server_id=server.server_id, **place)
+    with transaction.atomic():  # a restore is one
+        failback_adoption.take_up_again()
+    event = failback.execution.events.get(kind="failback.not_held")
+    assert str(other.pk) in event.message or other.plan_name in event.message
+    assert event.server == server
